@@ -1,0 +1,112 @@
+//! A request's body: its own bytes, out of whichever framing.
+//!
+//! `engine/` makes one [`BodyReader`] for every head and feeds it what comes; `peer/` uses it for responses.
+//!
+//! ```text
+//!   input ─► next() ─► (consumed, Data)     again, with input[consumed..]
+//!                      (consumed, More)     all of it is consumed: come back with what comes next
+//!                      (consumed, Done)     input[consumed..] belongs to the next message
+//! ```
+//!
+//! What always holds: nothing has to be kept by the caller, the reader remembers half a chunk's size by itself; the data joined
+//! together, or the refusal, are the same however the bytes were cut.
+//!
+//! Next: `chunked.rs`.
+
+use super::chunked::ChunkReader;
+use super::framing::Framing;
+use crate::error::Refusal;
+
+/// Takes the framing off a body, piece by piece.
+///
+/// ```
+/// use encke::http::{BodyReader, Framing, Part};
+///
+/// let mut body = BodyReader::new(Framing::Chunked);
+/// assert_eq!(body.next(b"5\r\nhel")?, (6, Part::Data(b"hel")));
+/// assert_eq!(body.certain(), 2);
+/// assert_eq!(body.next(b"lo\r\n0\r\n")?, (2, Part::Data(b"lo")));
+/// assert_eq!(body.next(b"\r\n0\r\n")?, (5, Part::More));
+/// assert_eq!(body.next(b"\r\nGET /")?, (2, Part::Done));
+/// # Ok::<(), encke::Refusal>(())
+/// ```
+#[derive(Debug)]
+pub struct BodyReader {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// So many bytes are still to come, at least one.
+    Length(u64),
+    Chunked(ChunkReader),
+    Done,
+}
+
+/// What one call of [`BodyReader::next`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'b> {
+    /// Bytes of the body, lent from the input; never empty.
+    Data(&'b [u8]),
+    /// The body is complete. What was not consumed belongs to the next message.
+    Done,
+    /// All of the input is consumed, and the body is not complete.
+    More,
+}
+
+impl BodyReader {
+    /// A reader for the body that follows a head with this framing.
+    #[must_use]
+    pub fn new(framing: Framing) -> BodyReader {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Chunked(ChunkReader::default()),
+        };
+        BodyReader { state }
+    }
+
+    /// Takes some of `input`: how many bytes of it are consumed, and what they were.
+    ///
+    /// Call again with the rest until it says `More` or `Done`. An empty input is welcome: a body that is empty is `Done` at once.
+    /// After `Done` it says `Done` for ever, and consumes nothing.
+    ///
+    /// # Errors
+    /// 400 at the first byte that breaks the chunked coding, also when extensions outweigh the data; 431 for trailers that are too large or
+    /// too many. After an error the reader is of no further use.
+    pub fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Part<'b>), Refusal> {
+        let (consumed, part) = match &mut self.state {
+            State::Done => return Ok((0, Part::Done)),
+            State::Length(_) if input.is_empty() => return Ok((0, Part::More)),
+            State::Length(left) => {
+                let taken = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                *left -= taken as u64;
+                if *left == 0 {
+                    self.state = State::Done;
+                }
+                return Ok((taken, Part::Data(&input[..taken])));
+            }
+            State::Chunked(chunks) => chunks.next(input)?,
+        };
+        if part == Part::Done {
+            self.state = State::Done;
+        }
+        Ok((consumed, part))
+    }
+
+    /// Bytes of the body that come before anything else can: the rest of the length, or of the chunk that has begun.
+    #[must_use]
+    pub fn certain(&self) -> u64 {
+        match &self.state {
+            State::Length(left) => *left,
+            State::Chunked(chunks) => chunks.certain(),
+            State::Done => 0,
+        }
+    }
+
+    /// Whether the body is complete.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+}

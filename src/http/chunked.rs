@@ -1,0 +1,242 @@
+//! The chunked coding (RFC 9112 §7.1), both ways: [`encode`] for answers, and a decoder behind [`BodyReader`](super::BodyReader).
+//!
+//! `hub/` encodes each message once as a chunk, `engine/` what handlers write; `body.rs` and `peer/` decode.
+//!
+//! ```text
+//!   ┌───────────────────────────── CRLF ───────────────────────────────┐
+//!   ▼                                                                  │
+//!   Size ─┬─────────────────► CRLF ─┬─ size > 0 ─► Data ───────────────┘
+//!         └─ ';' ─► Extension ──┘   └─ size = 0 ─► Trailers ─ blank line ─► Done
+//! ```
+//!
+//! What always holds: the decoder takes the grammar of the RFC and not a byte more. A line ends in CRLF; a size is 1 to 16 hex digits,
+//! so it cannot overflow; an extension is a token, or a token and a token or quoted string; a trailer is a field. Extensions and
+//! trailers are checked, bounded and thrown away. Each byte decides by itself, so how the bytes were cut does not matter.
+//!
+//! Absent on purpose: telling anybody what an extension or a trailer said. Merging trailers into the fields is how a
+//! `Content-Length` would come in by the back door (RFC 9110 §6.5.1).
+//!
+//! Next: `response.rs`.
+
+use super::body::Part;
+use super::scan::{FieldScan, is_token_byte};
+use crate::error::Refusal;
+
+/// The last chunk, without trailers: the end of a chunked body.
+pub const LAST: &[u8] = b"0\r\n\r\n";
+
+/// Appends `payload` as one chunk. An empty payload appends nothing, for an empty chunk would be the last.
+///
+/// ```
+/// let mut out = Vec::new();
+/// encke::http::chunked::encode(&mut out, b"hello, world\n");
+/// assert_eq!(out, b"d\r\nhello, world\n\r\n");
+/// ```
+pub fn encode(out: &mut Vec<u8>, payload: &[u8]) {
+    if payload.is_empty() {
+        return;
+    }
+    out.reserve(encoded_len(payload.len()));
+    encode_prefix(out, payload.len());
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends what stands before the payload of a chunk of `payload_len` bytes, which is not zero: the size and CRLF.
+pub fn encode_prefix(out: &mut Vec<u8>, payload_len: usize) {
+    debug_assert!(payload_len > 0, "an empty chunk is the last one");
+    let digits = hex_digits(payload_len);
+    for place in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[payload_len >> (4 * place) & 0xF]);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How many bytes stand before the payload of a chunk of `payload_len` bytes: the size and CRLF.
+#[must_use]
+pub const fn prefix_len(payload_len: usize) -> usize {
+    hex_digits(payload_len) + 2
+}
+
+/// How many bytes [`encode`] appends for a payload of `payload_len` bytes.
+#[must_use]
+pub const fn encoded_len(payload_len: usize) -> usize {
+    if payload_len == 0 { 0 } else { prefix_len(payload_len) + payload_len + 2 }
+}
+
+const fn hex_digits(number: usize) -> usize {
+    let bits = usize::BITS - number.leading_zeros();
+    if bits == 0 { 1 } else { bits.div_ceil(4) as usize }
+}
+
+/// Digits of a chunk's size: as many as 64 bits have.
+const SIZE_DIGITS_MAX: u8 = 16;
+
+/// How many bytes of extensions a body may be ahead of its data: an extension that is paid for by data costs no more than that data.
+/// Without this, a peer could feed megabytes that no bound on the body ever counts.
+const EXTENSION_DEBT_MAX: u16 = 1024;
+
+/// Bytes of all trailers together, the blank line included.
+const TRAILER_BYTES_MAX: u16 = 8 * 1024;
+
+/// Trailers of a body.
+const TRAILERS_MAX: usize = 100;
+
+/// Takes chunks apart. Used through `BodyReader`.
+#[derive(Debug, Default)]
+pub(super) struct ChunkReader {
+    /// While a size is read: its value so far. Afterwards: bytes of the chunk that are still to come.
+    left: u64,
+    /// Bytes of extensions that no data has paid for.
+    debt: u16,
+    /// Bytes of trailers.
+    trailer_bytes: u16,
+    state: State,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A size of which so many digits have come.
+    Size(u8),
+    Extension(Extension),
+    /// The LF behind a size.
+    SizeFeed,
+    /// A chunk of which at least one byte is to come.
+    Data,
+    /// The CR behind a chunk's data.
+    DataReturn,
+    /// The LF behind a chunk's data.
+    DataFeed,
+    Trailers(FieldScan),
+}
+
+impl Default for State {
+    fn default() -> State {
+        State::Size(0)
+    }
+}
+
+/// What the next byte of a chunk's extensions belongs to: `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, RFC 9112 §7.1.1. The blanks
+/// are bad manners, but a recipient has to bear them (RFC 9110 §5.6.3); behind the last extension the grammar has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    /// A blank came where an extension may follow: only a semicolon can.
+    Semicolon,
+    /// A semicolon came: blanks, then a name.
+    BeforeName,
+    Name,
+    /// A blank behind a name: an equals sign or a semicolon follows.
+    AfterName,
+    /// An equals sign came: blanks, then a value.
+    BeforeValue,
+    Token,
+    Quoted,
+    /// The byte behind a backslash.
+    Escaped,
+    /// The closing quote came.
+    AfterQuoted,
+}
+
+impl ChunkReader {
+    /// As [`BodyReader::next`](super::BodyReader::next).
+    pub(super) fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Part<'b>), Refusal> {
+        let mut at = 0;
+        while let Some(&byte) = input.get(at) {
+            match self.state {
+                State::Data => {
+                    let rest = &input[at..];
+                    let taken = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
+                    self.left -= taken as u64;
+                    if self.left == 0 {
+                        self.state = State::DataReturn;
+                    }
+                    return Ok((at + taken, Part::Data(&rest[..taken])));
+                }
+                State::Trailers(fields) => {
+                    return Ok(match self.trailers(fields, &input[at..])? {
+                        Some(end) => (at + end, Part::Done),
+                        None => (input.len(), Part::More),
+                    });
+                }
+                _ => {
+                    self.state = self.step(byte)?;
+                    at += 1;
+                }
+            }
+        }
+        Ok((at, Part::More))
+    }
+
+    /// Bytes of the current chunk's data that are still to come.
+    pub(super) fn certain(&self) -> u64 {
+        if self.state == State::Data { self.left } else { 0 }
+    }
+
+    /// The state behind one byte of framing.
+    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+        match (self.state, byte) {
+            (State::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                if digits == SIZE_DIGITS_MAX {
+                    return Err(Refusal::new(400, "a chunk size beyond all numbers"));
+                }
+                self.left = self.left << 4 | u64::from((byte as char).to_digit(16).unwrap_or(0));
+                Ok(State::Size(digits + 1))
+            }
+            (State::Size(0), _) => Err(Refusal::new(400, "a chunk without a size")),
+            (State::Size(_), b'\r') => Ok(State::SizeFeed),
+            (State::Size(_), b';' | b' ' | b'\t') => self.extension(Extension::Semicolon, byte),
+            (State::Size(_), _) => Err(Refusal::new(400, "a chunk size that is not hexadecimal digits")),
+            (State::Extension(Extension::Name | Extension::Token | Extension::AfterQuoted), b'\r') => {
+                Ok(State::SizeFeed)
+            }
+            (State::Extension(place), _) => self.extension(place, byte),
+            (State::SizeFeed, b'\n') if self.left == 0 => Ok(State::Trailers(FieldScan::default())),
+            (State::SizeFeed, b'\n') => {
+                self.debt = self.debt.saturating_sub(u16::try_from(self.left).unwrap_or(u16::MAX));
+                Ok(State::Data)
+            }
+            (State::DataReturn, b'\r') => Ok(State::DataFeed),
+            (State::DataFeed, b'\n') => Ok(State::Size(0)),
+            (State::DataReturn, _) => Err(Refusal::new(400, "a chunk longer than its size")),
+            _ => Err(Refusal::new(400, "a carriage return without a line feed in the chunked coding")),
+        }
+    }
+
+    /// The state behind one byte of an extension that is not the line's end.
+    fn extension(&mut self, place: Extension, byte: u8) -> Result<State, Refusal> {
+        use Extension::*;
+        if self.debt == EXTENSION_DEBT_MAX {
+            return Err(Refusal::new(400, "chunk extensions that outweigh the data"));
+        }
+        self.debt += 1;
+        Ok(State::Extension(match (place, byte) {
+            (Semicolon | Name | AfterName | Token | AfterQuoted, b';') => BeforeName,
+            (Semicolon | Token | AfterQuoted, b' ' | b'\t') => Semicolon,
+            (BeforeName, b' ' | b'\t') => BeforeName,
+            (BeforeName | Name, byte) if is_token_byte(byte) => Name,
+            (Name | AfterName, b' ' | b'\t') => AfterName,
+            (Name | AfterName, b'=') => BeforeValue,
+            (BeforeValue, b' ' | b'\t') => BeforeValue,
+            (BeforeValue, b'"') => Quoted,
+            (BeforeValue | Token, byte) if is_token_byte(byte) => Token,
+            (Quoted, b'"') => AfterQuoted,
+            (Quoted, b'\\') => Escaped,
+            (Quoted | Escaped, b'\t' | b' '..=b'~' | 0x80..) => Quoted,
+            _ => return Err(Refusal::new(400, "a malformed chunk extension")),
+        }))
+    }
+
+    /// Takes trailers; `Some(end)` if the blank line behind them has come.
+    fn trailers(&mut self, mut fields: FieldScan, input: &[u8]) -> Result<Option<usize>, Refusal> {
+        let room = usize::from(TRAILER_BYTES_MAX - self.trailer_bytes);
+        let seen = &input[..input.len().min(room)];
+        let end = fields.advance(seen, TRAILERS_MAX)?;
+        self.trailer_bytes += seen.len() as u16;
+        self.state = State::Trailers(fields);
+        if end.is_none() && self.trailer_bytes == TRAILER_BYTES_MAX {
+            return Err(Refusal::new(431, "the trailers are too large"));
+        }
+        Ok(end)
+    }
+}

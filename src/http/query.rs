@@ -1,0 +1,82 @@
+//! Percent-decoding of queries and path segments (RFC 3986 §2.1).
+//!
+//! `server/` calls, and any handler that wants to.
+//!
+//! What always holds: what comes out is UTF-8, and what cannot be decoded is refused, never passed on half decoded. Nothing is decoded
+//! twice, and nothing is copied that has nothing to decode.
+//!
+//! Absent on purpose: what a name may be. Decoded text may hold control bytes; only an application knows whether it minds.
+//!
+//! Next: `peer/mod.rs`.
+
+use std::borrow::Cow;
+
+use crate::error::Refusal;
+
+/// The names and values of a query, decoded, in their order: split at `&`, then at the first `=`. A plus sign is a blank, as HTML
+/// forms write it. Empty pieces are passed over; a piece without `=` has an empty value.
+///
+/// Each item is an error of its own, with status 400, if it holds a `%` without two hex digits or bytes that are not UTF-8.
+///
+/// ```
+/// use encke::http::query;
+///
+/// let pairs: Result<Vec<_>, _> = query::pairs("mode=sse&event=caf%C3%A9+au+lait").collect();
+/// assert_eq!(pairs?, [("mode".into(), "sse".into()), ("event".into(), "café au lait".into())]);
+/// # Ok::<(), encke::Refusal>(())
+/// ```
+pub fn pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), Refusal>> {
+    query.split('&').filter(|piece| !piece.is_empty()).map(|piece| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        Ok((decode(name, Plus::IsBlank)?, decode(value, Plus::IsBlank)?))
+    })
+}
+
+/// One segment of a path, decoded. A plus sign is itself.
+///
+/// # Errors
+/// 400 for a `%` without two hex digits, for bytes that are not UTF-8, and for a slash, encoded or not: once decoded it could not
+/// be told from the end of the segment.
+pub fn decode_path_segment(segment: &str) -> Result<Cow<'_, str>, Refusal> {
+    let decoded = decode(segment, Plus::IsPlus)?;
+    if decoded.contains('/') {
+        return Err(Refusal::new(400, "a slash inside a path segment"));
+    }
+    Ok(decoded)
+}
+
+/// What a plus sign stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    IsPlus,
+    IsBlank,
+}
+
+fn decode(text: &str, plus: Plus) -> Result<Cow<'_, str>, Refusal> {
+    let is_coded = |byte: u8| byte == b'%' || byte == b'+' && plus == Plus::IsBlank;
+    let Some(first) = text.bytes().position(is_coded) else { return Ok(Cow::Borrowed(text)) };
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(&text.as_bytes()[..first]);
+    let mut rest = &text.as_bytes()[first..];
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        decoded.push(match byte {
+            b'%' => {
+                let [high, low, behind @ ..] = rest else { return Err(BAD_PERCENT) };
+                rest = behind;
+                hex(*high)? << 4 | hex(*low)?
+            }
+            b'+' if plus == Plus::IsBlank => b' ',
+            &byte => byte,
+        });
+    }
+    let decoded = String::from_utf8(decoded)
+        .map_err(|_| Refusal::new(400, "percent-encoded bytes that are not UTF-8"))?;
+    Ok(Cow::Owned(decoded))
+}
+
+const BAD_PERCENT: Refusal = Refusal::new(400, "a percent sign without two hexadecimal digits");
+
+fn hex(digit: u8) -> Result<u8, Refusal> {
+    (digit as char).to_digit(16).map(|value| value as u8).ok_or(BAD_PERCENT)
+}

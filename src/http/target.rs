@@ -1,0 +1,113 @@
+//! The target of a request, and what a host may look like (RFC 9112 §3.2, RFC 9110 §7.2).
+//!
+//! `head.rs` calls, with bytes that are known to be visible ASCII and no `#`.
+//!
+//! | form | example | served |
+//! | --- | --- | --- |
+//! | origin | `/channels/news?since=0-1` | yes |
+//! | absolute | `http://example.org/channels/news` | yes; its host counts, not the field's (§3.2.2) |
+//! | asterisk | `*` | for OPTIONS |
+//! | authority | `example.org:443` | no: CONNECT is for proxies |
+//!
+//! Stricter than the grammar on purpose: a host without a comma, since two hosts that somebody has merged look like that, and
+//! without user information, which RFC 9110 §4.2.4 calls an error; a port below 65536; an IPv6 literal that is an address.
+//! Laxer on purpose: bytes such as `|` or `"` in paths and queries, which browsers send as they are typed.
+//!
+//! Next: `framing.rs`.
+
+use std::net::Ipv6Addr;
+
+use crate::error::Refusal;
+
+/// A target, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target<'b> {
+    /// The host and port of an absolute target.
+    pub(super) authority: Option<&'b str>,
+    /// Begins with a slash, or is `*`.
+    pub(super) path: &'b str,
+    /// What stands behind the first question mark.
+    pub(super) query: Option<&'b str>,
+}
+
+/// Takes the target of a request with this method apart.
+pub(super) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Refusal> {
+    if target.starts_with('/') {
+        let (path, query) = split_query(target);
+        return Ok(Target { authority: None, path, query });
+    }
+    if target == "*" {
+        if method != "OPTIONS" {
+            return Err(Refusal::new(400, "the target * is for OPTIONS alone"));
+        }
+        return Ok(Target { authority: None, path: target, query: None });
+    }
+    let rest = strip_scheme(target)
+        .ok_or(Refusal::new(400, "a target that is neither a path nor an http address"))?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if authority.is_empty() || !is_host(authority) {
+        return Err(Refusal::new(400, "a target with a malformed host"));
+    }
+    let (path, query) = split_query(rest);
+    let path = match path {
+        // The last proxy should have made a `*` of it (RFC 9112 §3.2.4).
+        "" if method == "OPTIONS" && query.is_none() => "*",
+        "" => "/",
+        path => path,
+    };
+    Ok(Target { authority: Some(authority), path, query })
+}
+
+fn split_query(target: &str) -> (&str, Option<&str>) {
+    // Over bytes: targets are short, and a search for a character costs more to begin than it saves.
+    match target.bytes().position(|byte| byte == b'?') {
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        None => (target, None),
+    }
+}
+
+fn strip_scheme(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")).then_some(rest)
+}
+
+/// Whether `text` is what the field `Host` may say: nothing at all, or a host and perhaps a port.
+pub(super) fn is_host(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(literal) => {
+            let Some((address, port)) = literal.split_once(']') else { return false };
+            (address.parse::<Ipv6Addr>().is_ok(), port)
+        }
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (is_name(name.as_bytes()), port)
+        }
+    };
+    host && is_port(port)
+}
+
+/// A colon and digits, or nothing. RFC 3986 §3.2.3 allows a colon alone.
+fn is_port(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix(':') else { return text.is_empty() };
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.is_empty() || digits.parse::<u16>().is_ok())
+}
+
+/// A registered name or an IPv4 address (RFC 3986 §3.2.2), not empty and without a comma.
+fn is_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => behind,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' => behind,
+            b'%' => match behind {
+                [high, low, behind @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => behind,
+                _ => return false,
+            },
+            _ => return false,
+        };
+    }
+    !name.is_empty()
+}
