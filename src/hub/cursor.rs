@@ -1,0 +1,132 @@
+//! Cursors: the one number that a subscriber owns.
+//!
+//! Called by: `mod.rs`, when somebody subscribes. Replay after a reconnect, a live stream and catching up behind a
+//! blocked socket are the same thing: write what lies behind the cursor. There is no moment between a replay and a
+//! registration in which a message could be lost, because there are no two steps.
+//!
+//! ```text
+//!   the hub's sequence    …  12  13  14  15  16  17  18 ◄─ head
+//!   a channel's ring               [14]    [16]    [18]          trimmed_through = 12
+//!   cursor = 14                      ▲ 16 and 18 are lacking
+//!   cursor = 9               12 was in between and is gone: a gap, then 14, 16 and 18
+//! ```
+//!
+//! Invariant: a cursor only grows; all at or below it was taken or told of as missed.
+//! Next: `channel.rs`.
+
+use super::message::MessageId;
+use super::wire::{WireFormat, Wrapping};
+
+/// From where a subscriber wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From now on.
+    Head,
+    /// After the message with this id. An id of another epoch or from the future is answered with everything that is
+    /// held, as a gap: what lies between is unknown, and a peer is never left to wait for a counter to pass its id.
+    Id(MessageId),
+    /// Everything that is held. That older messages are gone is a gap.
+    Start,
+}
+
+/// Where a new subscriber stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The place behind which it hears everything. Who is cut before the first message resumes from here.
+    pub at: MessageId,
+    /// Whether messages that it asked for are gone. A format that can say so says it in the stream, before all else;
+    /// where it cannot, this is the only word about it.
+    pub gap: bool,
+    /// Whether there is something to send to it now.
+    pub behind: bool,
+}
+
+/// A subscriber as it stands in its channel's list: sixteen bytes, because the fan-out walks over all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscriber {
+    /// All of its channel up to this number is behind it.
+    pub(crate) cursor: u64,
+    /// The name under which the engine knows it.
+    pub(crate) name: u32,
+    pub(crate) format: WireFormat,
+    pub(crate) wrapping: Wrapping,
+    pub(crate) notice: Notice,
+}
+
+impl Subscriber {
+    /// Whether it is not level with a channel that ends at `end`.
+    pub(crate) fn lacks(&self, end: u64) -> bool {
+        self.cursor < end || self.notice == Notice::Due
+    }
+
+    /// Something was taken, after which it stands at `cursor`: a message, or the notice that comes before any.
+    pub(crate) fn move_to(&mut self, cursor: u64) {
+        debug_assert!(cursor > self.cursor || self.notice == Notice::Due, "what is taken moves the cursor");
+        self.cursor = cursor;
+        self.notice = Notice::None;
+    }
+}
+
+const _: () = assert!(size_of::<Subscriber>() == 16);
+
+/// Whether a subscriber has yet to be told that its first messages are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Nothing to tell, beyond what comparing the cursor with the ring shows.
+    None,
+    /// It subscribed with a gap, and its format can say so.
+    Due,
+}
+
+/// A cursor, and whether something was missed before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) cursor: u64,
+    pub(crate) gap: bool,
+}
+
+/// Where `since` is, in a hub whose newest message is `head` and a channel that has lost all through `trimmed_through`.
+///
+/// A gap moves the cursor to where the ring begins, so that what is missing is told once and not again.
+pub(crate) fn stand(since: Since, head: MessageId, trimmed_through: u64) -> Stand {
+    let asked = match since {
+        Since::Head => head.seq,
+        Since::Start => 0,
+        Since::Id(id) if id.epoch == head.epoch && id.seq <= head.seq => id.seq,
+        Since::Id(_) => return Stand { cursor: trimmed_through, gap: true },
+    };
+    Stand { cursor: asked.max(trimmed_through), gap: asked < trimmed_through }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: MessageId = MessageId { epoch: 7, seq: 20 };
+
+    fn id(epoch: u64, seq: u64) -> Since {
+        Since::Id(MessageId { epoch, seq })
+    }
+
+    #[test]
+    fn every_since_stands_somewhere() {
+        for (since, trimmed_through, cursor, gap) in [
+            (Since::Head, 0, 20, false),
+            (Since::Head, 20, 20, false),
+            (Since::Start, 0, 0, false),
+            (Since::Start, 5, 5, true),
+            (id(7, 0), 0, 0, false),
+            (id(7, 4), 5, 5, true),
+            (id(7, 5), 5, 5, false),
+            (id(7, 6), 5, 6, false),
+            (id(7, 20), 5, 20, false),
+            (id(7, 21), 5, 5, true),
+            (id(7, u64::MAX), 0, 0, true),
+            (id(8, 6), 5, 5, true),
+            (id(6, 6), 0, 0, true),
+        ] {
+            let stands = stand(since, HEAD, trimmed_through);
+            assert_eq!(stands, Stand { cursor, gap }, "{since:?}, trimmed through {trimmed_through}");
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! What the hub promises, as facts: scripted here, and against a model in `model.rs`, which is the centre.
+//!
+//! `peer.rs` reads what a peer would have received, with a parser of its own that knows nothing of the encoder.
+
+mod model;
+mod peer;
+
+use super::*;
+use crate::error::WriteError;
+use peer::{Item, Reader};
+
+const EPOCH: u64 = 1_790_000_000_000;
+
+const ROOMY: HubBounds = HubBounds {
+    history_count_max: 1_000,
+    history_bytes_max: 1 << 20,
+    channels_max: 1_000,
+    batch_bytes_max: 64 * 1024,
+};
+
+fn hub() -> Hub {
+    Hub::new(EPOCH, ROOMY)
+}
+
+fn id(seq: u64) -> MessageId {
+    MessageId { epoch: EPOCH, seq }
+}
+
+#[track_caller]
+fn say(hub: &mut Hub, channel: &str, data: &str) -> u64 {
+    hub.publish(channel, Message::new(data)).unwrap().id.seq
+}
+
+#[track_caller]
+fn listen(hub: &mut Hub, name: u32, channel: &str, since: Since, format: WireFormat) -> Subscribed {
+    hub.subscribe(name, channel, since, format, Wrapping::Bare).unwrap()
+}
+
+/// Takes everything that a subscriber lacks, by itself and batch by batch.
+#[track_caller]
+fn drain(hub: &mut Hub, name: u32) -> Vec<u8> {
+    let mut received = Vec::new();
+    loop {
+        let lent = match hub.batch(name) {
+            Batch::Nothing => return received,
+            Batch::Bytes(bytes) => bytes,
+            Batch::Overrun => panic!("{name} was overrun"),
+        };
+        received.extend_from_slice(lent);
+        let taken = lent.len();
+        assert!(hub.advance(name, taken).is_none(), "a rest of a batch that was taken whole");
+    }
+}
+
+#[track_caller]
+fn sse(received: &[u8]) -> Vec<Item> {
+    let (items, left) = Reader::new(WireFormat::SSE, Wrapping::Bare).read(received);
+    assert_eq!(left, 0, "half an event");
+    items
+}
+
+fn message(seq: u64, data: &str) -> Item {
+    Item::Message { seq, event: None, data: data.to_owned() }
+}
+
+fn gap(seq: u64) -> Item {
+    Item::Gap { seq }
+}
+
+/// All visits until nobody is left to visit; who is visited takes everything that it is lent.
+fn finish_passes(hub: &mut Hub) -> Vec<u32> {
+    let mut visited = Vec::new();
+    while let Some(name) = hub.next_visit() {
+        visited.push(name);
+        if let Batch::Bytes(bytes) = hub.batch(name) {
+            let taken = bytes.len();
+            hub.advance(name, taken);
+        }
+    }
+    visited
+}
+
+// ---- rings and cursors
+
+#[test]
+fn ids_count_over_all_channels_from_one() {
+    let mut hub = hub();
+    assert_eq!(hub.head(), id(0));
+    assert_eq!((say(&mut hub, "a", "x"), say(&mut hub, "b", "x"), say(&mut hub, "a", "x")), (1, 2, 3));
+    assert_eq!(hub.head(), id(3));
+}
+
+#[test]
+fn a_ring_is_bounded_by_count() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 3, ..ROOMY });
+    for data in ["1", "2", "3", "4", "5"] {
+        say(&mut hub, "a", data);
+    }
+    assert_eq!((hub.stats().messages, hub.stats().bytes), (3, 3));
+    let told = listen(&mut hub, 0, "a", Since::Start, WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(2), gap: true, behind: true });
+    assert_eq!(sse(&drain(&mut hub, 0)), [gap(2), message(3, "3"), message(4, "4"), message(5, "5")]);
+}
+
+#[test]
+fn a_ring_is_bounded_by_bytes_of_payload_and_type() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_bytes_max: 10, ..ROOMY });
+    say(&mut hub, "a", "12345");
+    say(&mut hub, "a", "12345");
+    assert_eq!((hub.stats().messages, hub.stats().bytes), (2, 10));
+    hub.publish("a", Message { event: Some("e"), data: "" }).unwrap();
+    assert_eq!((hub.stats().messages, hub.stats().bytes), (2, 6));
+}
+
+#[test]
+fn the_newest_message_stays_whatever_its_size() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_bytes_max: 10, history_count_max: 1, ..ROOMY });
+    let huge = "x".repeat(100_000);
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", &huge);
+    assert_eq!((hub.stats().messages, hub.stats().bytes), (1, 100_000));
+    listen(&mut hub, 0, "a", Since::Id(id(1)), WireFormat::STREAM);
+    assert_eq!(drain(&mut hub, 0).len(), 100_001);
+    say(&mut hub, "a", "3");
+    assert_eq!((hub.stats().messages, hub.stats().bytes), (1, 1));
+}
+
+#[test]
+fn a_subscriber_without_a_cursor_hears_what_comes() {
+    let mut hub = hub();
+    say(&mut hub, "a", "before");
+    let told = listen(&mut hub, 0, "a", Since::Head, WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(1), gap: false, behind: false });
+    assert_eq!(hub.batch(0), Batch::Nothing);
+    say(&mut hub, "a", "after");
+    assert_eq!(sse(&drain(&mut hub, 0)), [message(2, "after")]);
+}
+
+#[test]
+fn a_cursor_from_another_channel_is_as_good_as_any() {
+    let mut hub = hub();
+    say(&mut hub, "a", "1");
+    let elsewhere = say(&mut hub, "b", "2");
+    say(&mut hub, "a", "3");
+    let told = listen(&mut hub, 0, "a", Since::Id(id(elsewhere)), WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(elsewhere), gap: false, behind: true });
+    assert_eq!(sse(&drain(&mut hub, 0)), [message(3, "3")]);
+}
+
+#[test]
+fn a_foreign_id_gets_everything_that_is_held_after_one_notice() {
+    let mut hub = hub();
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    for (name, seq, epoch) in [(0, 1, EPOCH + 1), (1, 3, EPOCH), (2, u64::MAX, EPOCH), (3, 0, 0)] {
+        let told = listen(&mut hub, name, "a", Since::Id(MessageId { epoch, seq }), WireFormat::SSE);
+        assert_eq!(told, Subscribed { at: id(0), gap: true, behind: true });
+        assert_eq!(sse(&drain(&mut hub, name)), [gap(0), message(1, "1"), message(2, "2")]);
+    }
+}
+
+#[test]
+fn a_foreign_id_on_an_empty_channel_is_told_of_the_gap_at_once() {
+    let mut hub = hub();
+    let told = listen(&mut hub, 0, "a", Since::Id(MessageId { epoch: 1, seq: 5 }), WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(0), gap: true, behind: true });
+    assert!(hub.lacks(0));
+    assert_eq!(sse(&drain(&mut hub, 0)), [gap(0)]);
+    assert!(!hub.lacks(0));
+}
+
+#[test]
+fn a_format_without_notices_is_told_of_a_gap_only_by_the_answer_to_subscribe() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    for data in ["1", "2", "3"] {
+        say(&mut hub, "a", data);
+    }
+    let told = listen(&mut hub, 0, "a", Since::Id(id(0)), WireFormat::STREAM);
+    assert_eq!(told, Subscribed { at: id(1), gap: true, behind: true });
+    assert_eq!(drain(&mut hub, 0), b"2\n3\n");
+}
+
+#[test]
+fn a_stream_that_the_ring_has_passed_is_overrun_and_an_event_stream_is_told() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
+    listen(&mut hub, 1, "a", Since::Head, WireFormat::SSE);
+    for data in ["1", "2"] {
+        say(&mut hub, "a", data);
+    }
+    assert!(matches!(hub.batch(0), Batch::Bytes(b"1\n2\n")), "full, and nothing is missed yet");
+    say(&mut hub, "a", "3");
+    assert_eq!(hub.batch(0), Batch::Overrun);
+    assert_eq!(sse(&drain(&mut hub, 1)), [gap(1), message(2, "2"), message(3, "3")]);
+}
+
+#[test]
+fn a_gap_that_grew_before_it_was_told_is_told_once() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 1, ..ROOMY });
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    listen(&mut hub, 0, "a", Since::Start, WireFormat::SSE);
+    say(&mut hub, "a", "3");
+    assert_eq!(sse(&drain(&mut hub, 0)), [gap(2), message(3, "3")]);
+}
+
+#[test]
+fn a_peer_that_resumes_at_a_notice_hears_of_nothing_twice() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    for data in ["1", "2", "3"] {
+        say(&mut hub, "a", data);
+    }
+    let told = listen(&mut hub, 0, "a", Since::Id(id(1)), WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(1), gap: false, behind: true });
+    assert_eq!(sse(&drain(&mut hub, 0)), [message(2, "2"), message(3, "3")]);
+}
+
+#[test]
+fn names_are_checked_before_anything_happens() {
+    let mut hub = hub();
+    let forged = Message { event: Some("encke-gap"), data: "x" };
+    assert_eq!(hub.publish("a", forged), Err(WriteError::BadName));
+    assert_eq!(hub.publish("a\n", Message::new("x")), Err(WriteError::BadName));
+    let refused = hub.subscribe(0, "", Since::Head, WireFormat::SSE, Wrapping::Bare);
+    assert_eq!(refused, Err(WriteError::BadName));
+    assert_eq!((hub.stats(), hub.head()), (HubStats::default(), id(0)));
+}
+
+// ---- channels come and go
+
+#[test]
+fn a_channel_without_messages_and_subscribers_is_gone() {
+    let mut hub = Hub::new(EPOCH, HubBounds { channels_max: 2, ..ROOMY });
+    listen(&mut hub, 0, "a", Since::Head, WireFormat::SSE);
+    say(&mut hub, "b", "kept");
+    assert_eq!(hub.channels(), 2);
+    assert_eq!(hub.publish("c", Message::new("x")), Err(WriteError::TooManyChannels));
+    assert_eq!(hub.head(), id(1), "a refused message has no number");
+    hub.leave(0);
+    hub.leave(0);
+    assert_eq!(hub.channels(), 1);
+    say(&mut hub, "c", "x");
+    let refused = hub.subscribe(0, "d", Since::Head, WireFormat::SSE, Wrapping::Bare);
+    assert_eq!(refused, Err(WriteError::TooManyChannels));
+    assert!(!hub.is_subscribed(0));
+}
+
+#[test]
+fn what_a_vanished_channel_has_lost_is_remembered_by_the_next() {
+    let mut hub = hub();
+    say(&mut hub, "a", "1");
+    // No message can leave a ring empty yet; age will. So the loss is put in by hand.
+    hub.lost_through = 1;
+    say(&mut hub, "b", "2");
+    let told = listen(&mut hub, 0, "c", Since::Id(id(0)), WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(1), gap: true, behind: true });
+    let told = listen(&mut hub, 1, "c", Since::Id(id(1)), WireFormat::SSE);
+    assert_eq!(told, Subscribed { at: id(1), gap: false, behind: false });
+    hub.lost_through = 0;
+    hub.leave(0);
+    assert_eq!((hub.channels(), hub.lost_through), (3, 0));
+    hub.leave(1);
+    assert_eq!((hub.channels(), hub.lost_through), (2, 1));
+}
+
+#[test]
+fn memory_returns_when_a_crowd_has_left() {
+    let mut hub = hub();
+    for name in 0..10_000 {
+        listen(&mut hub, name, "a", Since::Head, WireFormat::SSE);
+    }
+    let crowded = hub.channels[0].subscribers.capacity();
+    assert!((10_000..=11_300).contains(&crowded), "{crowded} for 10,000");
+    for name in 1..10_000 {
+        hub.leave(name);
+    }
+    assert!(hub.channels[0].subscribers.capacity() <= 64);
+    assert_eq!(hub.stats().subscribers, 1);
+    hub.leave(0);
+    assert_eq!((hub.stats(), hub.channels()), (HubStats::default(), 0));
+}
+
+// ---- batches
+
+#[test]
+fn a_batch_joins_exactly_what_is_lacking_and_is_the_same_slice_for_all() {
+    let mut hub = hub();
+    for name in 0..3 {
+        listen(&mut hub, name, "a", Since::Head, WireFormat::STREAM);
+    }
+    say(&mut hub, "a", "1");
+    drain(&mut hub, 2);
+    say(&mut hub, "a", "2");
+    let (mut lent, mut where_at) = (Vec::new(), Vec::new());
+    for name in 0..3 {
+        let Batch::Bytes(bytes) = hub.batch(name) else { panic!("nothing for {name}") };
+        lent.push(bytes.to_vec());
+        where_at.push(bytes.as_ptr());
+    }
+    assert_eq!(lent, [&b"1\n2\n"[..], b"1\n2\n", b"2\n"]);
+    assert_eq!(where_at[0], where_at[1]);
+}
+
+#[test]
+fn a_single_frame_is_lent_without_a_copy_in_both_views() {
+    let mut hub = hub();
+    for (name, wrapping) in [(0, Wrapping::Bare), (1, Wrapping::Chunked), (2, Wrapping::Chunked)] {
+        hub.subscribe(name, "a", Since::Head, WireFormat::SSE, wrapping).unwrap();
+    }
+    say(&mut hub, "a", "hello");
+    let mut lent = Vec::new();
+    for name in 0..3 {
+        let Batch::Bytes(bytes) = hub.batch(name) else { panic!("nothing for {name}") };
+        lent.push((bytes.as_ptr() as usize, bytes.to_vec()));
+    }
+    let head = format!("{:x}\r\n", lent[0].1.len());
+    assert_eq!(lent[1].1, [head.as_bytes(), &lent[0].1, b"\r\n"].concat());
+    assert_eq!(lent[0].0, lent[1].0 + head.len(), "the bare view is the inside of the chunk");
+    assert_eq!(lent[1].0, lent[2].0);
+}
+
+#[test]
+fn a_batch_is_bounded_and_whoever_took_all_is_visited_again() {
+    let mut hub = Hub::new(EPOCH, HubBounds { batch_bytes_max: 10, ..ROOMY });
+    listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
+    listen(&mut hub, 1, "a", Since::Head, WireFormat::STREAM);
+    for _ in 0..5 {
+        say(&mut hub, "a", "123");
+    }
+    say(&mut hub, "a", "a message that is longer than a batch");
+    for (bytes, left) in [(8, true), (8, true), (4, true), (38, false)] {
+        for name in 0..2 {
+            assert_eq!(hub.next_visit(), Some(name));
+            let Batch::Bytes(lent) = hub.batch(name) else { panic!("nothing for {name}") };
+            assert_eq!(lent.len(), bytes);
+            assert!(hub.advance(name, bytes).is_none());
+            assert_eq!(hub.lacks(name), left);
+        }
+    }
+    assert_eq!((hub.next_visit(), hub.has_visits()), (None, false));
+}
+
+#[test]
+fn every_cut_of_a_joined_batch_goes_on_with_the_exact_next_byte() {
+    for wrapping in [Wrapping::Chunked, Wrapping::Bare] {
+        for format in [WireFormat::SSE, WireFormat::STREAM] {
+            let mut hub = hub();
+            for data in ["one", "", "three\nlines\rhere", "four", "a fifth, longer than sixteen bytes"] {
+                say(&mut hub, "a", data);
+            }
+            hub.subscribe(0, "a", Since::Start, format, wrapping).unwrap();
+            let Batch::Bytes(lent) = hub.batch(0) else { panic!("nothing") };
+            let whole = lent.to_vec();
+            for cut in 0..=whole.len() {
+                hub.leave(0);
+                hub.subscribe(0, "a", Since::Start, format, wrapping).unwrap();
+                assert!(matches!(hub.batch(0), Batch::Bytes(lent) if lent == whole));
+                let mut received = whole[..cut].to_vec();
+                if let Some(rest) = hub.advance(0, cut) {
+                    assert!(!rest.bytes().is_empty());
+                    received.extend_from_slice(rest.bytes());
+                }
+                received.extend_from_slice(&drain(&mut hub, 0));
+                assert_eq!(received, whole, "cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cut_of_a_notice_goes_on_with_the_exact_next_byte() {
+    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 1, ..ROOMY });
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    let mut cut = 0;
+    loop {
+        hub.subscribe(0, "a", Since::Start, WireFormat::SSE, Wrapping::Chunked).unwrap();
+        let Batch::Bytes(lent) = hub.batch(0) else { panic!("nothing") };
+        let (notice, mut received) = (lent.to_vec(), lent[..cut].to_vec());
+        match hub.advance(0, cut) {
+            Some(rest) => received.extend_from_slice(rest.bytes()),
+            None => assert!(cut == 0 || cut == notice.len()),
+        }
+        received.extend_from_slice(&drain(&mut hub, 0));
+        let (items, left) = Reader::new(WireFormat::SSE, Wrapping::Chunked).read(&received);
+        assert_eq!((items, left), (vec![gap(1), message(2, "2")], 0), "cut at {cut}");
+        hub.leave(0);
+        if cut == notice.len() {
+            break;
+        }
+        cut += 1;
+    }
+}
+
+#[test]
+fn a_heartbeat_comes_in_the_wrapping_of_its_connection() {
+    let mut hub = hub();
+    hub.subscribe(0, "a", Since::Head, WireFormat::SSE, Wrapping::Chunked).unwrap();
+    hub.subscribe(1, "a", Since::Head, WireFormat::SSE, Wrapping::Bare).unwrap();
+    hub.subscribe(2, "a", Since::Head, WireFormat::STREAM, Wrapping::Chunked).unwrap();
+    let (chunked, bare) = (&b"2\r\n:\n\r\n"[..], &b":\n"[..]);
+    assert_eq!([0, 1, 2, 3].map(|name| hub.heartbeat(name)), [Some(chunked), Some(bare), None, None]);
+}
+
+// ---- passes
+
+#[test]
+fn only_those_who_lack_something_are_visited() {
+    let mut hub = hub();
+    for name in 0..5 {
+        listen(&mut hub, name, "a", Since::Head, WireFormat::SSE);
+    }
+    assert_eq!((hub.next_visit(), hub.has_visits()), (None, false));
+    say(&mut hub, "a", "1");
+    drain(&mut hub, 3);
+    assert!(hub.has_visits());
+    assert_eq!(finish_passes(&mut hub), [0, 1, 2, 4]);
+}
+
+#[test]
+fn messages_during_a_pass_bring_another_pass_and_each_gets_all_at_once() {
+    let mut hub = hub();
+    for name in 0..4 {
+        listen(&mut hub, name, "a", Since::Head, WireFormat::STREAM);
+    }
+    say(&mut hub, "a", "1");
+    let mut heard = Vec::new();
+    while let Some(name) = hub.next_visit() {
+        heard.push((name, drain(&mut hub, name)));
+        if heard.len() == 2 {
+            say(&mut hub, "a", "2");
+            say(&mut hub, "a", "3");
+        }
+    }
+    let expected: [(u32, &[u8]); 6] =
+        [(0, b"1\n"), (1, b"1\n"), (2, b"1\n2\n3\n"), (3, b"1\n2\n3\n"), (0, b"2\n3\n"), (1, b"2\n3\n")];
+    assert!(heard.iter().map(|(name, bytes)| (*name, &bytes[..])).eq(expected), "{heard:?}");
+}
+
+#[test]
+fn hot_channels_take_turns_of_64_visits() {
+    let mut hub = hub();
+    for name in 0..300 {
+        let channel = if name < 200 { "large" } else { "small" };
+        listen(&mut hub, name, channel, Since::Head, WireFormat::SSE);
+    }
+    say(&mut hub, "large", "1");
+    say(&mut hub, "small", "2");
+    let visited = finish_passes(&mut hub);
+    let expected = (0..64).chain(200..264).chain(64..128).chain(264..300).chain(128..200);
+    assert!(visited.iter().copied().eq(expected), "{visited:?}");
+}
+
+#[test]
+fn a_busy_channel_does_not_keep_a_quiet_one_waiting() {
+    let mut hub = hub();
+    for name in 0..100 {
+        listen(&mut hub, name, "busy", Since::Head, WireFormat::STREAM);
+    }
+    listen(&mut hub, 100, "quiet", Since::Head, WireFormat::STREAM);
+    say(&mut hub, "busy", "1");
+    say(&mut hub, "quiet", "1");
+    for visits in 1.. {
+        let name = hub.next_visit().unwrap();
+        drain(&mut hub, name);
+        if name == 100 {
+            assert!(visits <= 65, "after {visits} visits");
+            break;
+        }
+        say(&mut hub, "busy", "more");
+    }
+}
