@@ -1,0 +1,385 @@
+//! A connection's entry in the slab, and what it carries while it is busy.
+//!
+//! The entry is all that an idle connection costs in the engine: no heap, no timer object. Whatever a busy one needs
+//! besides (half a head, a body's decoder, output that is not taken) lies in [`Buffers`], which come from a pool when
+//! they are wanted and go back when they are empty.
+//!
+//! Invariants: a connection without an exchange has no state of the handler, no timer and no subscription; one that is
+//! `Drain`ing has no exchange; bytes owed before a write = bytes taken + bytes owed after it.
+//!
+//! Next: `core.rs`, which owns the slab. `tests::the_entry_stays_small` holds the price.
+
+use super::halves::{Arrival, Receiving, Reply, Sending};
+use crate::http::{BodyReader, Framing, HeadScan, Version};
+use crate::hub::Rest;
+use crate::time::Tick;
+
+/// Everything the engine knows of one peer.
+pub(crate) struct Connection {
+    /// Tells this connection from earlier ones in the same slot.
+    pub(crate) generation: u32,
+    /// Tells the open exchange, or the next one, from earlier ones in the same slot.
+    pub(crate) exchange: u32,
+    pub(crate) buffers: Option<Box<Buffers>>,
+    /// Neighbours among the connections that only wait for a head (`waiting.rs`).
+    pub(crate) older: u32,
+    pub(crate) newer: u32,
+    /// When the receiving half last made progress: what the head, body, keep-alive and linger timeouts count from.
+    pub(crate) since: Tick,
+    /// When something was last read or written for the exchange: what the comet timeout counts from.
+    pub(crate) active: Tick,
+    /// When the peer last took a byte, or became blocked: what heartbeat and write timeout count from.
+    pub(crate) wrote: Tick,
+    /// The exchange's comet timeout in ticks; 0 is never.
+    pub(crate) comet: u32,
+    pub(crate) receiving: Receiving,
+    pub(crate) sending: Sending,
+    pub(crate) life: Life,
+    pub(crate) input: Input,
+    pub(crate) peer: PeerSide,
+    pub(crate) output: Output,
+    pub(crate) reading: Reading,
+    pub(crate) fate: Fate,
+    pub(crate) version: Version,
+    pub(crate) half_close: HalfClose,
+    pub(crate) body: BodyUse,
+    pub(crate) go_on: Continue,
+    pub(crate) method: Method,
+    pub(crate) subscription: Subscription,
+    /// Whether the connection stands on the list of those with work left.
+    pub(crate) queued: bool,
+    /// Whether it stands among those that only wait for a head.
+    pub(crate) waiting: bool,
+}
+
+/// What the handler has asked of the open exchange, and how far its end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It goes on.
+    Open,
+    /// The handler closed it.
+    CloseAsked,
+    /// The handler broke it off.
+    AbortAsked,
+    /// `End(Closed)` or `End(Shutdown)` is being delivered: the last chance to write.
+    LastWords,
+    /// It is lost; nothing can be written.
+    Lost,
+}
+
+/// Whether a read may find something: an edge that has not been used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Drained,
+    Ready,
+}
+
+/// What is known of the peer's sending side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PeerSide {
+    Open,
+    /// The poll says that it has closed; unread bytes may still lie before the end.
+    Closing,
+    /// A read has found the end.
+    Closed,
+}
+
+/// Whether the peer takes bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Free,
+    /// A write fell short; the poll will say when to go on.
+    Blocked,
+    /// The sending side is closed: everything was handed over.
+    Shut,
+}
+
+/// Whether the handler wants to be read to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Flowing,
+    Paused,
+}
+
+/// What becomes of the connection when the present answer is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It serves the next request.
+    Keep,
+    /// The answer says `Connection: close`, or has to: it closes after the last byte.
+    Close,
+    /// As `Close`, and what is unframed is broken off with a reset, since a plain close would look like its end.
+    BreakOff,
+    /// Closes at once, whatever is owed.
+    Drop,
+}
+
+/// What a FIN means while the answer is open (DESIGN: a half-closed peer may still want its answer).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HalfClose {
+    /// A peer that shuts down its sending side gets a finite answer whole; on a stream it counts as gone.
+    #[default]
+    Auto,
+    /// It counts as gone, whatever the answer: `Error(Disconnected)`.
+    Tell,
+    /// It counts as there until a write fails.
+    Keep,
+}
+
+/// What happens to the request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyUse {
+    /// Lent to the handler piece by piece.
+    Lend,
+    /// Collected, and given whole.
+    Collect,
+    /// Read and thrown away.
+    Discard,
+}
+
+/// Whether `100 Continue` is still owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Continue {
+    No,
+    Owed,
+}
+
+/// What matters of the request's method once its head is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Head,
+    Other,
+}
+
+/// Whether the exchange listens to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subscription {
+    None,
+    /// Listens, in a wire format without a heartbeat.
+    Quiet,
+    /// Listens, in one with a heartbeat.
+    Beating,
+}
+
+/// "No neighbour" in the list of waiting connections.
+pub(crate) const NOBODY: u32 = u32::MAX;
+
+impl Connection {
+    /// A connection that was just accepted: its first head is awaited from now on.
+    pub(crate) fn new(generation: u32, exchange: u32, now: Tick) -> Connection {
+        Connection {
+            generation,
+            exchange,
+            buffers: None,
+            older: NOBODY,
+            newer: NOBODY,
+            since: now,
+            active: now,
+            wrote: now,
+            comet: 0,
+            receiving: Receiving::Head,
+            sending: Sending::Nothing,
+            life: Life::Open,
+            input: Input::Drained,
+            peer: PeerSide::Open,
+            output: Output::Free,
+            reading: Reading::Flowing,
+            fate: Fate::Keep,
+            version: Version::Http11,
+            half_close: HalfClose::Auto,
+            body: BodyUse::Lend,
+            go_on: Continue::No,
+            method: Method::Other,
+            subscription: Subscription::None,
+            queued: false,
+            waiting: false,
+        }
+    }
+
+    /// The one place where the receiving half changes. A step that the table does not know is a bug of the engine.
+    pub(crate) fn receive(&mut self, arrival: Arrival) {
+        let next = self.receiving.step(arrival);
+        debug_assert!(next.is_some(), "{:?} on {arrival:?}", self.receiving);
+        self.receiving = next.unwrap_or(Receiving::Drain);
+    }
+
+    /// The one place where the sending half changes.
+    pub(crate) fn send(&mut self, reply: Reply) {
+        let next = self.sending.step(reply);
+        debug_assert!(next.is_some(), "{:?} on {reply:?}", self.sending);
+        self.sending = next.unwrap_or(Sending::Nothing);
+    }
+
+    /// Whether an exchange is open: its `Begin` was delivered or is about to be, its `End` was not.
+    pub(crate) fn has_exchange(&self) -> bool {
+        self.sending != Sending::Nothing
+    }
+
+    /// Bytes that wait for the peer to take them.
+    pub(crate) fn owed(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.owed())
+    }
+
+    /// Bytes that have come and wait for their turn.
+    pub(crate) fn kept(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.input.len())
+    }
+
+    /// Whether the body's bounds and timeouts hold: while it is collected or discarded, and until an answer begins. After that only
+    /// the comet timeout governs it, for a long conversation over one request is what Comet is for.
+    pub(crate) fn is_body_governed(&self) -> bool {
+        match self.receiving {
+            Receiving::Swallow => true,
+            Receiving::Body => self.sending == Sending::Awaited || self.body != BodyUse::Lend,
+            _ => false,
+        }
+    }
+
+    /// Whether the peer's FIN, once read, means that nobody waits for this answer.
+    pub(crate) fn counts_as_gone(&self) -> bool {
+        let is_endless = matches!(self.sending, Sending::Streaming(_) | Sending::Tunnel);
+        match (self.peer, self.half_close) {
+            (PeerSide::Open, _) | (_, HalfClose::Keep) => false,
+            (PeerSide::Closed, HalfClose::Tell) => true,
+            (PeerSide::Closed, HalfClose::Auto) => is_endless,
+            // The end itself is unread. Where reading has stopped it counts all the same, or it would never be found; but a
+            // paused body may be lying whole before it.
+            (PeerSide::Closing, HalfClose::Tell) => !self.wants_bytes(usize::MAX),
+            (PeerSide::Closing, HalfClose::Auto) => {
+                is_endless && self.receiving != Receiving::Body && !self.wants_bytes(usize::MAX)
+            }
+        }
+    }
+
+    /// Whether bytes of the peer would be of use, or at least be kept. Behind a complete request at most `kept_max` are.
+    pub(crate) fn wants_bytes(&self, kept_max: usize) -> bool {
+        if self.peer == PeerSide::Closed {
+            return false;
+        }
+        match self.receiving {
+            Receiving::Complete => self.reading == Reading::Flowing && self.kept() < kept_max,
+            Receiving::Body | Receiving::Tunnel => self.reading == Reading::Flowing,
+            Receiving::Quiet | Receiving::Head | Receiving::Swallow | Receiving::Drain => true,
+        }
+    }
+
+    /// Whether a body's decoder is at work.
+    pub(crate) fn reads_body(&self) -> bool {
+        matches!(self.receiving, Receiving::Body | Receiving::Swallow)
+    }
+
+    /// Whether a body was announced and not all of it has come.
+    pub(crate) fn is_body_missing(&self) -> bool {
+        self.receiving == Receiving::Body && self.buffers.as_ref().is_some_and(|b| !b.decoder.is_done())
+    }
+}
+
+/// What a busy connection has besides its entry. Goes back to the pool as soon as nothing is in it.
+pub(crate) struct Buffers {
+    /// Bytes that have come and cannot be used yet: half a head, or the requests behind the one being answered.
+    pub(crate) input: Vec<u8>,
+    /// How far the kept half of a head has been looked through.
+    pub(crate) scan: HeadScan,
+    pub(crate) decoder: BodyReader,
+    /// Decoded bytes of the body so far, and how many there may be.
+    pub(crate) body_bytes: u64,
+    pub(crate) body_bytes_max: u64,
+    /// The body, while it is collected.
+    pub(crate) collected: Vec<u8>,
+    /// Since when, and how many bytes since then: what the body's least rate is counted from.
+    pub(crate) rate_since: Tick,
+    pub(crate) rate_bytes: u64,
+    /// The rest of a message's frame that the peer took a part of. Goes out before `output`.
+    pub(crate) rest: Option<Rest>,
+    /// What the handler has written, and how much of it the peer has taken.
+    pub(crate) output: Vec<u8>,
+    pub(crate) taken: usize,
+    /// Bytes that a sized answer still lacks.
+    pub(crate) missing: u64,
+    /// Whether a write was refused, so that the handler waits for `drained`.
+    pub(crate) is_awaited: bool,
+}
+
+impl Buffers {
+    /// Empty ones.
+    pub(crate) fn new() -> Buffers {
+        Buffers {
+            input: Vec::new(),
+            scan: HeadScan::default(),
+            decoder: BodyReader::new(Framing::None),
+            body_bytes: 0,
+            body_bytes_max: 0,
+            collected: Vec::new(),
+            rate_since: Tick::default(),
+            rate_bytes: 0,
+            rest: None,
+            output: Vec::new(),
+            taken: 0,
+            missing: 0,
+            is_awaited: false,
+        }
+    }
+
+    /// Bytes that wait for the peer to take them.
+    pub(crate) fn owed(&self) -> usize {
+        self.output.len() - self.taken + self.rest.as_ref().map_or(0, |rest| rest.bytes().len())
+    }
+
+    /// What goes out next; empty if nothing is owed.
+    pub(crate) fn front(&self) -> &[u8] {
+        match &self.rest {
+            Some(rest) => rest.bytes(),
+            None => &self.output[self.taken..],
+        }
+    }
+
+    /// Notes that the peer took `bytes` of the front.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        if let Some(rest) = &mut self.rest {
+            debug_assert!(bytes <= rest.bytes().len(), "more taken than given");
+            rest.offset += bytes;
+            if rest.bytes().is_empty() {
+                self.rest = None;
+            }
+            return;
+        }
+        self.taken += bytes;
+        debug_assert!(self.taken <= self.output.len(), "more taken than given");
+        if self.taken == self.output.len() {
+            self.output.clear();
+            self.taken = 0;
+        }
+    }
+
+    /// Makes them as new, without giving up small memory; what was large is given back to the system.
+    pub(crate) fn reset(&mut self) {
+        const KEPT_BYTES_MAX: usize = 4096;
+        for vector in [&mut self.input, &mut self.collected, &mut self.output] {
+            vector.clear();
+            if vector.capacity() > KEPT_BYTES_MAX {
+                *vector = Vec::new();
+            }
+        }
+        let (input, collected, output) = (
+            std::mem::take(&mut self.input),
+            std::mem::take(&mut self.collected),
+            std::mem::take(&mut self.output),
+        );
+        *self = Buffers { input, collected, output, ..Buffers::new() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_stays_small() {
+        assert!(size_of::<Connection>() <= 64, "{} bytes for each connection", size_of::<Connection>());
+        assert_eq!(
+            size_of::<Option<Connection>>(),
+            size_of::<Connection>(),
+            "an empty slot costs nothing more"
+        );
+    }
+}

@@ -1,0 +1,394 @@
+//! `Core`: the engine without its transports and its handler, which is why nothing here is generic.
+//!
+//! A handler reaches it through [`Ctx`](crate::Ctx), a timer or a posted command. Whatever is asked of an exchange here is only noted
+//! in its entry and the connection is put on the list of those with work left; the engine carries it out when the callback
+//! has returned. So nothing re-enters, and no connection is touched while another is served.
+//!
+//! Invariant: an [`ExchangeId`] whose exchange has ended reaches nobody: every method looks the generation up first.
+//!
+//! Next: `answer.rs`, what becomes of a write.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::connection::{Buffers, Connection, Life, Method, NOBODY, Output, Reading};
+use super::halves::Sending;
+use super::timers::{Owner, Timers};
+use super::waiting::Waiting;
+use super::wheel::Wheel;
+use crate::error::WriteError;
+use crate::http::write_date;
+use crate::hub::{Hub, HubBounds, Message, Published};
+use crate::id::{ConnectionId, ExchangeId};
+use crate::limits::Limits;
+use crate::time::{Instant, Now, Tick, ticks};
+
+/// Channels, exchanges and timers: everything that a handler can act on besides its own exchange.
+pub struct Core {
+    pub(crate) limits: Limits,
+    pub(crate) now: Now,
+    pub(crate) tick: Tick,
+    pub(crate) date: [u8; 29],
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) waiting: Waiting,
+    pub(crate) wheel: Wheel,
+    pub(crate) timers: Timers,
+    pub(crate) hub: Hub,
+    /// Connections with work left, each once.
+    pub(crate) queue: VecDeque<u32>,
+    /// The connection whose callback runs: its wishes are carried out right after, without the queue.
+    pub(crate) current: u32,
+    #[expect(
+        clippy::vec_box,
+        reason = "they move between here and a connection as the eight bytes that an entry has for them"
+    )]
+    pub(crate) pool: Vec<Box<Buffers>>,
+    pub(crate) counters: Counters,
+    pub(crate) exchanges: usize,
+    pub(crate) shutdown: Shutdown,
+    next_generation: u32,
+}
+
+/// How far a shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shutdown {
+    No,
+    /// Exchanges are being ended in order of their slots, up to the deadline.
+    Draining {
+        next: u32,
+        deadline: Tick,
+    },
+}
+
+/// What has happened since the engine began. All of them only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections taken in, including those that were answered 503 at once.
+    pub opened: u64,
+    /// Connections given back.
+    pub closed: u64,
+    /// Connections answered 503 because the table was full, or a shutdown had begun.
+    pub turned_away: u64,
+    /// Idle or half-begun connections that gave way to newcomers.
+    pub evicted: u64,
+    /// Exchanges begun.
+    pub exchanges: u64,
+    /// Requests answered by the engine itself, because they are not acceptable.
+    pub refused: u64,
+    /// Frames handed to subscribers, in part or whole: batches, not messages.
+    pub deliveries: u64,
+    /// Heartbeats sent.
+    pub heartbeats: u64,
+    /// Bytes read from peers.
+    pub bytes_in: u64,
+    /// Bytes taken by peers.
+    pub bytes_out: u64,
+    /// Reads asked of transports.
+    pub reads: u64,
+    /// Writes asked of transports.
+    pub writes: u64,
+    /// Callbacks that panicked.
+    pub panics: u64,
+}
+
+impl Core {
+    /// A core without connections, whose hub numbers its messages in the given epoch.
+    pub(crate) fn new(limits: Limits, epoch: u64, now: Now) -> Core {
+        let bounds = HubBounds {
+            history_count_max: limits.history_count_max,
+            history_bytes_max: limits.history_bytes_max,
+            channels_max: limits.channels_max,
+            batch_bytes_max: limits.batch_bytes_max,
+        };
+        let tick = Tick::at(now.at);
+        Core {
+            limits,
+            now,
+            tick,
+            date: write_date(now.unix_seconds),
+            connections: Slab::new(),
+            waiting: Waiting::new(),
+            wheel: Wheel::new(tick),
+            timers: Timers::default(),
+            hub: Hub::new(epoch, bounds),
+            queue: VecDeque::new(),
+            current: NOBODY,
+            pool: Vec::new(),
+            counters: Counters::default(),
+            exchanges: 0,
+            shutdown: Shutdown::No,
+            next_generation: 0,
+        }
+    }
+
+    // ---- channels
+
+    /// Appends a message to a channel; its subscribers get it in this turn and the next.
+    ///
+    /// # Errors
+    /// [`WriteError::BadName`] if the channel's or the event's name is not one, [`WriteError::TooManyChannels`] if the
+    /// channel is new and there may be no more.
+    pub fn publish(&mut self, channel: &str, message: Message<'_>) -> Result<Published, WriteError> {
+        self.hub.publish(channel, message)
+    }
+
+    /// The channels, to be looked at.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    // ---- other exchanges
+
+    /// Whether the exchange is open and may still be written to.
+    #[must_use]
+    pub fn is_open(&self, id: ExchangeId) -> bool {
+        self.slot_of(id).is_ok_and(|slot| matches!(self.at(slot).life, Life::Open | Life::LastWords))
+    }
+
+    /// Writes to an exchange as [`Ctx::write`](crate::Ctx::write) does.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`] if the exchange has ended; otherwise as for `Ctx::write`.
+    pub fn write(&mut self, id: ExchangeId, bytes: &[u8]) -> Result<(), WriteError> {
+        let slot = self.slot_of(id)?;
+        self.write_at(slot, bytes)
+    }
+
+    /// Ends an exchange: what was written goes out, then the end of the answer. Nothing happens if it has ended.
+    pub fn close(&mut self, id: ExchangeId) {
+        self.ask(id, Life::CloseAsked);
+    }
+
+    /// Breaks an exchange off so that its peer can see it: 500 if no answer has begun, else an answer without its end.
+    pub fn abort(&mut self, id: ExchangeId) {
+        self.ask(id, Life::AbortAsked);
+    }
+
+    /// Sets an exchange's comet timeout, counted from now; zero is never.
+    pub fn set_timeout(&mut self, id: ExchangeId, timeout: Duration) {
+        if let Ok(slot) = self.slot_of(id) {
+            let tick = self.tick;
+            let connection = self.at_mut(slot);
+            connection.comet = if timeout.is_zero() { 0 } else { ticks(timeout) };
+            connection.active = tick;
+            self.enqueue(slot);
+        }
+    }
+
+    /// Sets an exchange's timer `key`, instead of the one with that key. [`Handler::timer`](crate::Handler::timer) is called once.
+    pub fn set_timer(&mut self, id: ExchangeId, key: u64, after: Duration) {
+        if let Ok(slot) = self.slot_of(id) {
+            self.timers.set(Owner::Exchange(slot), key, self.now.at + after);
+        }
+    }
+
+    /// Forgets an exchange's timer `key`.
+    pub fn cancel_timer(&mut self, id: ExchangeId, key: u64) {
+        if let Ok(slot) = self.slot_of(id) {
+            self.timers.cancel(Owner::Exchange(slot), key);
+        }
+    }
+
+    /// Calls `Read` again for an exchange that paused.
+    pub fn resume_reading(&mut self, id: ExchangeId) {
+        if let Ok(slot) = self.slot_of(id) {
+            self.set_reading(slot, Reading::Flowing);
+        }
+    }
+
+    // ---- the handler's own
+
+    /// Sets the handler's timer `key`, instead of the one with that key. [`Handler::alarm`](crate::Handler::alarm) is called once.
+    pub fn set_alarm(&mut self, key: u64, after: Duration) {
+        self.timers.set(Owner::Handler, key, self.now.at + after);
+    }
+
+    /// Forgets the handler's timer `key`.
+    pub fn cancel_alarm(&mut self, key: u64) {
+        self.timers.cancel(Owner::Handler, key);
+    }
+
+    /// Begins the shutdown: nobody new is served, every exchange whose request is complete gets `End(Shutdown)`, and what
+    /// is not handed over within [`Limits::drain_timeout`] is cut. Asking twice is asking once.
+    pub fn shutdown(&mut self) {
+        if self.shutdown == Shutdown::No {
+            let deadline = self.tick.plus(ticks(self.limits.drain_timeout));
+            self.shutdown = Shutdown::Draining { next: 0, deadline };
+        }
+    }
+
+    /// Whether a shutdown has begun.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown != Shutdown::No
+    }
+
+    /// What time it is, as the engine was last told.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The bounds that hold.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Open exchanges.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.exchanges
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    // ---- inside the engine
+
+    /// Takes the time over. A monotonic clock that runs backwards is held.
+    pub(crate) fn set_now(&mut self, now: Now) {
+        if now.unix_seconds != self.now.unix_seconds {
+            self.date = write_date(now.unix_seconds);
+        }
+        self.now = Now { at: now.at.max(self.now.at), unix_seconds: now.unix_seconds };
+        self.tick = Tick::at(self.now.at);
+    }
+
+    /// The moment at which a tick begins.
+    pub(crate) fn instant_of(&self, tick: Tick) -> Instant {
+        let ahead = tick.since(self.tick);
+        if ahead <= 0 {
+            return self.now.at;
+        }
+        let begun = self.now.at.as_micros() / Tick::MICROS;
+        Instant::from_micros((begun + ahead as u64) * Tick::MICROS)
+    }
+
+    /// A generation that no other connection or exchange of the last four thousand million has had.
+    pub(crate) fn generation(&mut self) -> u32 {
+        self.next_generation = self.next_generation.wrapping_add(1);
+        self.next_generation
+    }
+
+    pub(crate) fn at(&self, slot: u32) -> &Connection {
+        &self.connections[slot as usize]
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.connections[slot as usize]
+    }
+
+    /// The slot of a connection that is still the one that is meant.
+    pub(crate) fn find(&self, id: ConnectionId) -> Option<u32> {
+        self.connections.get(id.slot as usize).filter(|c| c.generation == id.generation).map(|_| id.slot)
+    }
+
+    /// The slot of an exchange that is still the one that is meant.
+    pub(crate) fn slot_of(&self, id: ExchangeId) -> Result<u32, WriteError> {
+        let connection = self.connections.get(id.slot as usize).ok_or(WriteError::Ended)?;
+        let is_same = connection.exchange == id.generation && connection.has_exchange();
+        if is_same { Ok(id.slot) } else { Err(WriteError::Ended) }
+    }
+
+    /// The name of the exchange that is open on a slot.
+    pub(crate) fn exchange_at(&self, slot: u32) -> ExchangeId {
+        ExchangeId { slot, generation: self.at(slot).exchange }
+    }
+
+    /// Puts a connection on the list of those with work left, unless its callback is running.
+    pub(crate) fn enqueue(&mut self, slot: u32) {
+        if slot != self.current && !self.connections[slot as usize].queued {
+            self.connections[slot as usize].queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// The buffers of a connection, from the pool if it has none.
+    pub(crate) fn buffers(&mut self, slot: u32) -> &mut Buffers {
+        let pool = &mut self.pool;
+        self.connections[slot as usize]
+            .buffers
+            .get_or_insert_with(|| pool.pop().unwrap_or_else(|| Box::new(Buffers::new())))
+    }
+
+    /// Gives buffers back to the pool once nothing is in them and nothing will be asked of them.
+    pub(crate) fn release_buffers(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        let is_idle = connection.buffers.as_ref().is_some_and(|buffers| {
+            buffers.input.is_empty() && buffers.owed() == 0 && !buffers.is_awaited && buffers.missing == 0
+        });
+        if is_idle
+            && !connection.reads_body()
+            && connection.sending != Sending::Sized
+            && let Some(buffers) = connection.buffers.take()
+        {
+            self.recycle(buffers);
+        }
+    }
+
+    /// Keeps a few spare buffers, and lets the rest go.
+    pub(crate) fn recycle(&mut self, mut buffers: Box<Buffers>) {
+        const SPARE_MAX: usize = 64;
+        if self.pool.len() < SPARE_MAX {
+            buffers.reset();
+            self.pool.push(buffers);
+        }
+    }
+
+    /// Notes how an exchange shall end. The first word counts.
+    fn ask(&mut self, id: ExchangeId, life: Life) {
+        if let Ok(slot) = self.slot_of(id) {
+            self.ask_at(slot, life);
+        }
+    }
+
+    pub(crate) fn ask_at(&mut self, slot: u32, life: Life) {
+        let connection = self.at_mut(slot);
+        if connection.life == Life::Open {
+            connection.life = life;
+            self.enqueue(slot);
+        }
+    }
+
+    pub(crate) fn set_reading(&mut self, slot: u32, reading: Reading) {
+        let tick = self.tick;
+        let connection = self.at_mut(slot);
+        if connection.reading == reading {
+            return;
+        }
+        connection.reading = reading;
+        if reading == Reading::Flowing {
+            // The peer could not send while it was not read from, so its clocks start anew.
+            connection.since = tick;
+            if let Some(buffers) = &mut connection.buffers {
+                buffers.rate_since = tick;
+                buffers.rate_bytes = 0;
+            }
+            self.enqueue(slot);
+        }
+    }
+
+    /// Whether a write to the slot's peer may be tried now.
+    pub(crate) fn can_send(&self, slot: u32) -> bool {
+        self.at(slot).output == Output::Free
+    }
+
+    /// Whether the answer of the slot's exchange goes without a body.
+    pub(crate) fn is_head_request(&self, slot: u32) -> bool {
+        self.at(slot).method == Method::Head
+    }
+}

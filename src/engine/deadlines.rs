@@ -1,0 +1,166 @@
+//! What a connection waits for, how long, and what happens when it has waited long enough.
+//!
+//! | wait | counts from | holds while | what happens |
+//! | --- | --- | --- | --- |
+//! | head | accepting, or the head's first byte | a head is awaited | 408, or a plain close if not a byte has come |
+//! | keep-alive | the last answer | nothing has come since | close |
+//! | body | the last byte of it | the body is governed and not paused | `Error(Stalled(Sending))`, 408 |
+//! | body rate | the body's beginning | the same | the same |
+//! | write | the last byte taken | the peer is blocked | `Error(Stalled(Reading))`, close |
+//! | comet | the last byte read or written | an exchange is open | `Error(Timeout)`, again each period |
+//! | heartbeat | the last byte taken | a subscriber's format has one | a heartbeat |
+//! | linger | the closing of our side | the peer has not closed its own | close |
+//!
+//! Traffic only notes the time. The wheel holds one deadline for each connection, the earliest; one that goes off too early, because
+//! there was traffic since, puts itself back. So a delivery never touches the wheel.
+//!
+//! Invariant: whenever a connection waits for anything that has an end, its entry in the wheel is not after that end.
+//!
+//! Next: `shutdown.rs`.
+
+use super::Engine;
+use super::connection::{Connection, Fate, Output, Reading, Subscription};
+use super::core::Core;
+use super::event::{Cause, Event, Stall};
+use super::halves::Receiving;
+use super::handler::Handler;
+use super::transport::Transport;
+use crate::error::Refusal;
+use crate::limits::Limits;
+use crate::time::{Tick, ticks};
+
+/// What a connection may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Head,
+    KeepAlive,
+    Body,
+    Write,
+    Comet,
+    Heartbeat,
+    Linger,
+}
+
+impl Connection {
+    /// All that this connection waits for, each with its end.
+    fn waits(&self, limits: &Limits) -> [Option<(Tick, Wait)>; 4] {
+        let blocked = self.output == Output::Blocked;
+        let is_beating =
+            self.subscription == Subscription::Beating && !blocked && !limits.heartbeat.is_zero();
+        [
+            self.receiving_wait(limits),
+            blocked.then(|| (self.wrote.plus(ticks(limits.write_timeout)), Wait::Write)),
+            (self.has_exchange() && self.comet > 0).then(|| (self.active.plus(self.comet), Wait::Comet)),
+            is_beating.then(|| (self.wrote.plus(ticks(limits.heartbeat)), Wait::Heartbeat)),
+        ]
+    }
+
+    /// What the receiving half waits for.
+    fn receiving_wait(&self, limits: &Limits) -> Option<(Tick, Wait)> {
+        match self.receiving {
+            Receiving::Head => Some((self.since.plus(ticks(limits.head_timeout)), Wait::Head)),
+            Receiving::Quiet => Some((self.since.plus(ticks(limits.keep_alive_timeout)), Wait::KeepAlive)),
+            Receiving::Body | Receiving::Swallow
+                if self.is_body_governed() && self.reading == Reading::Flowing =>
+            {
+                Some((self.body_deadline(limits), Wait::Body))
+            }
+            Receiving::Drain if self.output == Output::Shut => {
+                Some((self.since.plus(ticks(limits.linger_timeout)), Wait::Linger))
+            }
+            Receiving::Drain
+            | Receiving::Body
+            | Receiving::Swallow
+            | Receiving::Complete
+            | Receiving::Tunnel => None,
+        }
+    }
+
+    /// When the body must have gone on, and when it must have come as far as its least rate demands.
+    fn body_deadline(&self, limits: &Limits) -> Tick {
+        let patience = ticks(limits.body_timeout);
+        let progress = self.since.plus(patience);
+        match (&self.buffers, limits.body_rate_min) {
+            (Some(buffers), rate) if rate > 0 => {
+                const TICKS_PER_SECOND: u64 = 1_000_000 / Tick::MICROS;
+                let earned =
+                    (buffers.rate_bytes * TICKS_PER_SECOND / u64::from(rate)).min(u64::from(u32::MAX / 8));
+                progress.earlier(buffers.rate_since.plus(patience + earned as u32))
+            }
+            _ => progress,
+        }
+    }
+}
+
+impl Core {
+    /// Sees to it that the wheel goes off in time for the connection's earliest deadline.
+    pub(crate) fn arm(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let earliest =
+            connection.waits(&self.limits).into_iter().flatten().map(|(end, _)| end).reduce(Tick::earlier);
+        let Some(earliest) = earliest else { return };
+        // An entry that is already early enough stays: moving it at each delivery is what this saves.
+        if self.wheel.deadline(slot).is_none_or(|armed| earliest.since(armed) < 0) {
+            self.wheel.set(slot, earliest);
+        }
+    }
+}
+
+impl<T: Transport, H: Handler> Engine<T, H> {
+    /// Takes what has come due on the wheel, at most a turn's share of it.
+    pub(crate) fn expire(&mut self) {
+        self.core.wheel.advance(self.core.tick);
+        for _ in 0..self.core.limits.resumptions_per_turn_max {
+            let Some(slot) = self.core.wheel.take_due() else { return };
+            if self.core.connections.contains(slot as usize) {
+                self.expire_at(slot);
+                self.serve(slot);
+            }
+        }
+    }
+
+    /// What one connection has waited for long enough. The first that ends it is the last that is looked at.
+    fn expire_at(&mut self, slot: u32) {
+        self.settle(slot);
+        let now = self.core.tick;
+        let waits = self.core.at(slot).waits(&self.core.limits);
+        for (_, wait) in waits.into_iter().flatten().filter(|(end, _)| end.is_due(now)) {
+            match wait {
+                Wait::Head if self.core.at(slot).kept() > 0 => {
+                    self.refuse(slot, Refusal::new(408, "the head did not come in time; send it faster"), 0);
+                }
+                Wait::Head | Wait::KeepAlive => self.core.start_closing(slot, Fate::Close),
+                Wait::Body if self.core.at(slot).has_exchange() => {
+                    self.fail(slot, Cause::Stalled(Stall::Sending))
+                }
+                Wait::Body => self.core.start_closing(slot, Fate::Close),
+                Wait::Write => {
+                    self.fail(slot, Cause::Stalled(Stall::Reading));
+                    self.core.at_mut(slot).fate = Fate::Drop;
+                }
+                Wait::Linger => self.core.at_mut(slot).fate = Fate::Drop,
+                Wait::Heartbeat => self.beat(slot),
+                Wait::Comet => {
+                    self.core.at_mut(slot).active = now;
+                    self.tell(slot, Event::Error(Cause::Timeout));
+                }
+            }
+            if self.core.at(slot).receiving == Receiving::Drain || !self.core.at(slot).has_exchange() {
+                return;
+            }
+        }
+    }
+
+    /// Sends a heartbeat, unless something else is on its way: then the peer hears from us anyway.
+    fn beat(&mut self, slot: u32) {
+        let tick = self.core.tick;
+        self.core.at_mut(slot).wrote = tick;
+        if self.core.at(slot).owed() > 0 {
+            return;
+        }
+        if let Some(heartbeat) = self.core.hub.heartbeat(slot) {
+            self.core.buffers(slot).output.extend_from_slice(heartbeat);
+            self.core.counters.heartbeats += 1;
+        }
+    }
+}

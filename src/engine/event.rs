@@ -1,0 +1,82 @@
+//! The four events that are the whole life of an exchange, and the causes they carry.
+//!
+//! ```text
+//!     Begin ─► Read* ─► Read(Done) ─────────────► End(Closed)
+//!       │        │                                  ▲
+//!       │        └─ Error(Timeout) ─► goes on ──────┤      Timeout alone is survivable
+//!       └────────┴─ Error(any other cause) ─────────┴─► End(Failed)
+//!                   shutdown ────────────────────────► End(Shutdown)
+//! ```
+//!
+//! What always holds, whatever a peer or a handler does: `Begin` is first and comes once; `End` is last, comes exactly once for
+//! every `Begin`, and nothing is called after it; each fatal cause comes once and is followed by `End(Failed)`.
+//!
+//! Next: `handler.rs`, which receives them. The simulator's oracles in `tests/simulation/` are this page as code.
+
+use crate::error::Refusal;
+use crate::http::RequestHead;
+
+/// Something that happened to one exchange, a request and its answer.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The head of a request is complete and acceptable. First, and once. What the engine refuses by itself (400, 431 …)
+    /// has no events at all.
+    Begin(&'a RequestHead<'a>),
+    /// The request's body: bytes that are already there, and at last its end, also on a GET.
+    Read(Read<'a>),
+    /// Something went wrong. After every cause but [`Cause::Timeout`] the exchange is lost, and `End(Failed)` follows.
+    Error(Cause),
+    /// The exchange is over. Last, and once. In `End(Closed)` and `End(Shutdown)` the handler may still write, for the last
+    /// time; the answer is completed when the call returns.
+    End(End),
+}
+
+/// What came of a request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// Decoded bytes, lent for the call and consumed by it; never empty. With
+    /// [`collect_body`](crate::Ctx::collect_body), the whole body at once (and nothing if it is empty).
+    Data(&'a [u8]),
+    /// The body is complete. The answer stays open: input and output are two halves.
+    Done,
+}
+
+/// Why an exchange got an `Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Nothing was read or written for the exchange's comet timeout. Survivable: the handler may write, close or do
+    /// nothing, and it comes again each period.
+    Timeout,
+    /// The peer has closed its side: before the request was complete, or of a stream that has no end of its own.
+    Disconnected,
+    /// The peer, or something between, has reset the connection.
+    Reset,
+    /// The request's body broke the rules of its framing, or a bound on its size. Carries the status that the peer gets if
+    /// nothing was sent yet.
+    Protocol(Refusal),
+    /// The peer does nothing for as long as it may.
+    Stalled(Stall),
+    /// The handler panicked.
+    Handler,
+}
+
+/// Which of its two parts a stalled peer does not play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stall {
+    /// It does not send the body that its head announced, or sends it too slowly.
+    Sending,
+    /// It does not read what it is owed, or so slowly that its channel's ring has passed it.
+    Reading,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// The handler closed it. The answer will be completed.
+    Closed,
+    /// It was lost, and the `Error` before says why. The answer, if it had begun, is visibly broken off.
+    Failed,
+    /// The engine is shutting down. The answer will be completed.
+    Shutdown,
+}

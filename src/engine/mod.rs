@@ -1,0 +1,396 @@
+//! The engine: a whole server as a value. What happened goes in, with the time; bytes go out through a [`Transport`].
+//!
+//! It owns no socket and asks no clock, so `reactor/` drives it with mio, the simulator drives the very same code with hostile links, and an
+//! embedder can drive it with anything.
+//!
+//! ```text
+//!   open, ready ──► serve ─► receive ─► events ─► Handler ─► respond, write, publish, close
+//!   turn ─► due timers │                                          │
+//!        ─► commands   │        settle ◄── nothing re-enters ─────┘
+//!        ─► waiting ───┘          └─► flush, deliver ─► close ─► next_closed
+//!        ─► a slice of fan-out, of a shutdown
+//! ```
+//!
+//! | file | one sentence |
+//! | --- | --- |
+//! | `transport.rs`, `event.rs`, `handler.rs`, `ctx.rs`, `core.rs` | what a user sees |
+//! | `halves.rs` | the states of a request and its answer, and every legal step |
+//! | `connection.rs`, `waiting.rs` | a peer's entry; who gives way when the table is full |
+//! | `receive.rs`, `answer.rs`, `output.rs` | bytes in; answers as they are written; bytes out |
+//! | `exchange.rs` | how an exchange opens and the one way in which it ends |
+//! | `fanout.rs` | channels to subscribers, in slices |
+//! | `wheel.rs`, `timers.rs`, `deadlines.rs` | waits that end |
+//! | `shutdown.rs`, `remote.rs` | leaving; other threads |
+//!
+//! Invariants: a call does a bounded amount of work, and what is left over is remembered: [`Engine::next_deadline`] is *now* then.
+//! `tests/simulation/` holds the law of events over all of this.
+//!
+//! Next: `transport.rs`, and from there as each file says.
+
+mod answer;
+mod connection;
+mod core;
+mod ctx;
+mod deadlines;
+mod event;
+mod exchange;
+mod fanout;
+mod halves;
+mod handler;
+mod output;
+mod receive;
+mod remote;
+mod shutdown;
+mod timers;
+mod transport;
+mod waiting;
+mod wheel;
+
+pub use self::answer::Fields;
+pub use self::connection::HalfClose;
+pub use self::core::{Core, Counters};
+pub use self::ctx::Ctx;
+pub use self::event::{Cause, End, Event, Read, Stall};
+pub use self::handler::Handler;
+pub use self::remote::{PostError, Remote};
+pub use self::transport::{More, Moved, Transport};
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use self::connection::{Connection, Fate, Input, Life, Output, PeerSide};
+use self::remote::Mailbox;
+use self::timers::Owner;
+use crate::error::Refusal;
+use crate::id::ConnectionId;
+use crate::limits::{Limits, LimitsError};
+use crate::time::{Instant, Now};
+
+/// A server of HTTP/1.1 as a value, over transports `T`, for a handler `H`.
+///
+/// The driver's side of the contract: [`open`](Engine::open) each connection, register [`transport_mut`](Engine::transport_mut) with a
+/// poll, report readiness with [`ready`](Engine::ready), call [`turn`](Engine::turn) once for each batch of events and whenever
+/// [`next_deadline`](Engine::next_deadline) has come, and drop what [`next_closed`](Engine::next_closed) gives back. Readiness may be
+/// edge-triggered: the engine remembers what it has not used up. It may be reported in vain or too often, never too seldom.
+pub struct Engine<T, H: Handler> {
+    core: Core,
+    handler: H,
+    /// Beside the slab, under the same slots: so that `Core` need not know them.
+    transports: Vec<Option<T>>,
+    states: Vec<H::State>,
+    scratch: Box<[u8]>,
+    closed: VecDeque<(ConnectionId, T)>,
+    mailbox: Arc<Mailbox<H>>,
+}
+
+/// What a poll has found out about a connection. Several may be true, and all may be false.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// A read may find bytes, or the end.
+    pub readable: bool,
+    /// A write may be taken.
+    pub writable: bool,
+    /// The peer has closed its sending side; unread bytes may lie before the end.
+    pub read_closed: bool,
+    /// The connection has failed; a read will say how.
+    pub error: bool,
+}
+
+/// Connections beyond the table's size that are answered 503 at the same time; more are given back without a word.
+const RESERVE: usize = 64;
+
+impl<T: Transport, H: Handler> Engine<T, H> {
+    /// An engine without connections. `epoch` tells this run's message ids from those of other runs: Unix milliseconds serve well.
+    ///
+    /// # Errors
+    /// [`LimitsError`] if the limits cannot work.
+    pub fn new(handler: H, limits: Limits, epoch: u64, now: Now) -> Result<Engine<T, H>, LimitsError> {
+        limits.check()?;
+        let scratch = vec![0; receive::scratch_bytes(&limits)].into_boxed_slice();
+        let mailbox = Mailbox::new(limits.commands_max);
+        Ok(Engine {
+            core: Core::new(limits, epoch, now),
+            handler,
+            transports: Vec::new(),
+            states: Vec::new(),
+            scratch,
+            closed: VecDeque::new(),
+            mailbox,
+        })
+    }
+
+    // ---- what happened
+
+    /// Takes a connection in. When the table is full, the oldest that only waits for a request gives way; if there is none, or a
+    /// shutdown has begun, the newcomer is answered 503.
+    ///
+    /// # Errors
+    /// Gives the transport back if not even that can be done.
+    pub fn open(&mut self, transport: T, now: Now) -> Result<ConnectionId, T> {
+        self.core.set_now(now);
+        let bound = self.core.limits.connections_max;
+        if self.core.connections.len() >= bound && !self.core.is_shutting_down() {
+            self.evict();
+        }
+        let is_refused = self.core.connections.len() >= bound || self.core.is_shutting_down();
+        if self.core.connections.len() >= bound + RESERVE {
+            return Err(transport);
+        }
+        let id = self.insert(transport);
+        if is_refused {
+            self.core.counters.turned_away += 1;
+            self.core.put_refusal(
+                id.slot,
+                Refusal::new(503, "as many connections as there may be; try again later"),
+            );
+            self.core.start_closing(id.slot, Fate::Close);
+        } else {
+            self.core.waiting.enter(&mut self.core.connections, id.slot);
+            self.core.arm(id.slot);
+        }
+        Ok(id)
+    }
+
+    /// Takes note of what a poll has found out, and serves the connection. A name whose connection is gone is passed over.
+    pub fn ready(&mut self, id: ConnectionId, readiness: Readiness, now: Now) {
+        self.core.set_now(now);
+        let Some(slot) = self.core.find(id) else { return };
+        let connection = self.core.at_mut(slot);
+        if readiness.readable || readiness.read_closed || readiness.error {
+            connection.input = Input::Ready;
+        }
+        if (readiness.read_closed || readiness.error) && connection.peer == PeerSide::Open {
+            connection.peer = PeerSide::Closing;
+        }
+        if readiness.writable && connection.output == Output::Blocked {
+            connection.output = Output::Free;
+        }
+        if readiness.error && !self.has_unread(slot) {
+            // Nobody would ever read how it failed.
+            self.lose(slot, &std::io::ErrorKind::ConnectionReset.into());
+        }
+        self.serve(slot);
+    }
+
+    /// Does what is due and a share of what is left over: timers, commands, connections that wait for their share, a slice of the
+    /// fan-out, a slice of a shutdown.
+    pub fn turn(&mut self, now: Now) {
+        self.core.set_now(now);
+        self.carry_out_commands();
+        self.expire();
+        self.ring_timers();
+        for _ in 0..self.core.queue.len().min(self.core.limits.resumptions_per_turn_max) {
+            let Some(slot) = self.core.queue.pop_front() else { break };
+            if let Some(connection) = self.core.connections.get_mut(slot as usize).filter(|c| c.queued) {
+                connection.queued = false;
+                self.serve(slot);
+            }
+        }
+        self.fan_out();
+        self.continue_shutdown();
+    }
+
+    /// When `turn` has to be called next, if nothing happens before: now while work is left over, and never if nothing waits.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let is_busy = !self.core.queue.is_empty()
+            || self.core.hub.has_visits()
+            || self.mailbox.has_mail()
+            || self.has_slots_to_dismiss();
+        if is_busy {
+            return Some(self.core.now.at);
+        }
+        let wheel = self.core.wheel.next().map(|tick| self.core.instant_of(tick));
+        let shutdown = match self.core.shutdown {
+            core::Shutdown::Draining { deadline, .. } if !self.core.connections.is_empty() => {
+                Some(self.core.instant_of(deadline))
+            }
+            _ => None,
+        };
+        [wheel, shutdown, self.core.timers.next()].into_iter().flatten().min()
+    }
+
+    /// A connection that is over. Dropping the transport closes it.
+    pub fn next_closed(&mut self) -> Option<(ConnectionId, T)> {
+        self.closed.pop_front()
+    }
+
+    // ---- leaving
+
+    /// Begins the shutdown, see [`Core::shutdown`].
+    pub fn shutdown(&mut self, now: Now) {
+        self.core.set_now(now);
+        self.core.shutdown();
+    }
+
+    /// Whether a shutdown has begun and nothing is open any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.core.is_shutting_down() && self.core.connections.is_empty()
+    }
+
+    /// Cuts every connection at once. Open exchanges get `End(Shutdown)`, and nothing more goes out.
+    pub fn abort(&mut self) {
+        self.core.shutdown();
+        self.cut_all();
+    }
+
+    // ---- looking in
+
+    /// The transport of an open connection, to be registered with a poll.
+    pub fn transport_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
+        let slot = self.core.find(id)?;
+        self.transports[slot as usize].as_mut()
+    }
+
+    /// The handler.
+    #[must_use]
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The engine's inside that handlers act on.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Acts on the engine from outside of a callback, for instance to publish. What it asks for is carried out in the next turn.
+    pub fn run<R>(&mut self, now: Now, action: impl FnOnce(&mut H, &mut Core) -> R) -> R {
+        self.core.set_now(now);
+        action(&mut self.handler, &mut self.core)
+    }
+
+    /// A way in from other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote<H> {
+        self.mailbox.remote()
+    }
+
+    /// Sets how a post from another thread wakes whoever drives this engine. The first call counts.
+    pub fn set_waker(&mut self, wake: impl Fn() + Send + Sync + 'static) {
+        self.mailbox.set_waker(wake);
+    }
+
+    // ---- inside
+
+    /// One connection's share of a turn: everything leads here.
+    fn serve(&mut self, slot: u32) {
+        self.settle(slot);
+        self.receive(slot);
+        if self.core.at(slot).kept() == 0 {
+            self.core.offer_continue(slot);
+        }
+        self.flush(slot);
+        if self.can_deliver(slot) {
+            self.deliver(slot);
+        }
+        if self.close(slot) {
+            self.remove(slot);
+            return;
+        }
+        if self.can_deliver(slot) || self.has_more_to_do(slot) {
+            self.core.enqueue(slot);
+        }
+        self.core.release_buffers(slot);
+        self.core.arm(slot);
+    }
+
+    /// Whether a flush has made room for requests that were held back by the answers before them.
+    fn has_more_to_do(&self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        let is_next_held = connection.receiving == halves::Receiving::Quiet && connection.kept() > 0;
+        is_next_held && connection.owed() <= self.core.limits.output_bytes_max / 2
+    }
+
+    fn insert(&mut self, transport: T) -> ConnectionId {
+        let generation = self.core.generation();
+        let exchange = self.core.generation();
+        if self.core.connections.len() == self.core.connections.capacity() {
+            // An eighth more, not twice as much: this is most of what an idle connection costs.
+            let more = (self.core.connections.len() / 8).max(64);
+            self.core.connections.reserve_exact(more);
+        }
+        let slot = self.core.connections.insert(Connection::new(generation, exchange, self.core.tick));
+        if slot >= self.transports.len() {
+            if self.transports.len() == self.transports.capacity() {
+                let more = (slot / 8).max(64);
+                self.transports.reserve_exact(more);
+                self.states.reserve_exact(more);
+            }
+            self.transports.push(None);
+            self.states.push(H::State::default());
+        }
+        self.transports[slot] = Some(transport);
+        self.core.counters.opened += 1;
+        ConnectionId { slot: slot as u32, generation }
+    }
+
+    /// Gives a connection back to the driver. It has no exchange any more.
+    fn remove(&mut self, slot: u32) {
+        debug_assert!(!self.core.at(slot).has_exchange(), "a connection goes with its exchange open");
+        self.core.waiting.leave(&mut self.core.connections, slot);
+        self.core.wheel.cancel(slot);
+        let connection = self.core.connections.remove(slot as usize);
+        if let Some(buffers) = connection.buffers {
+            self.core.recycle(buffers);
+        }
+        self.core.counters.closed += 1;
+        if let Some(transport) = self.transports[slot as usize].take() {
+            self.closed.push_back((ConnectionId { slot, generation: connection.generation }, transport));
+        }
+    }
+
+    /// Makes room for a newcomer, if anybody only waits.
+    fn evict(&mut self) {
+        if let Some(slot) = self.core.waiting.oldest() {
+            self.core.counters.evicted += 1;
+            self.remove(slot);
+        }
+    }
+
+    /// Carries out a turn's share of what other threads have posted.
+    fn carry_out_commands(&mut self) {
+        for command in self.mailbox.take(self.core.limits.commands_per_turn_max) {
+            let (handler, core) = (&mut self.handler, &mut self.core);
+            if catch_unwind(AssertUnwindSafe(|| command(handler, core))).is_err() {
+                self.core.counters.panics += 1;
+            }
+        }
+    }
+
+    /// Calls handlers whose timers are due.
+    fn ring_timers(&mut self) {
+        for _ in 0..self.core.limits.resumptions_per_turn_max {
+            let Some((owner, key)) = self.core.timers.take_due(self.core.now.at) else { return };
+            match owner {
+                Owner::Exchange(slot) => {
+                    // A callback of this very turn may have closed it: then its end comes first, and its timers are forgotten.
+                    if self.core.at(slot).life != Life::Open {
+                        self.core.enqueue(slot);
+                        continue;
+                    }
+                    let state = &mut self.states[slot as usize];
+                    let called = exchange::call(&mut self.handler, &mut self.core, state, slot, |h, ctx| {
+                        h.timer(key, ctx)
+                    });
+                    self.after_call(slot, called);
+                    self.serve(slot);
+                }
+                Owner::Handler => {
+                    let (handler, core) = (&mut self.handler, &mut self.core);
+                    if catch_unwind(AssertUnwindSafe(|| handler.alarm(key, core))).is_err() {
+                        self.core.counters.panics += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T, H: Handler> Drop for Engine<T, H> {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}

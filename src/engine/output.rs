@@ -1,0 +1,175 @@
+//! Bytes out: what a peer is owed, handed over as far as it takes it, and the close behind the last of it.
+//!
+//! `Engine::serve` calls [`flush`](Engine::flush) once after everything that a turn has done for a connection; `fanout.rs` calls
+//! [`deliver`](Engine::deliver) for subscribers that are owed nothing else.
+//!
+//! ```text
+//!   [ rest of a frame ][ heads and chunks of the handler ] ─► transport      then, while nothing is owed:
+//!   [ the channel's frames, from the cursor on           ] ─► transport
+//! ```
+//!
+//! Invariants: owed before = taken + owed after; a message's frame is never cut by another or by a handler's write; nothing is written
+//! to a blocked peer before the poll says so.
+//!
+//! Next: `fanout.rs`, which decides whom.
+
+use std::io;
+
+use super::Engine;
+use super::connection::{Fate, Input, Output, PeerSide, Subscription};
+use super::event::{Cause, Stall};
+use super::exchange::call;
+use super::halves::Receiving;
+use super::handler::Handler;
+use super::transport::{More, Moved, Transport};
+use crate::hub::Batch;
+
+/// How much of what it was given a peer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    All,
+    /// It is blocked, or lost.
+    Part,
+}
+
+impl<T: Transport, H: Handler> Engine<T, H> {
+    /// Hands over what is owed, as far as the peer takes it.
+    pub(crate) fn flush(&mut self, slot: u32) {
+        while self.core.can_send(slot) && self.core.at(slot).owed() > 0 {
+            let Some(transport) = &mut self.transports[slot as usize] else { return };
+            let connection = &mut self.core.connections[slot as usize];
+            let Some(buffers) = &mut connection.buffers else { return };
+            let front = buffers.front();
+            let length = front.len();
+            self.core.counters.writes += 1;
+            let outcome = transport.write(front);
+            if let Ok(moved) = &outcome {
+                buffers.take(moved.bytes);
+            }
+            if self.note_write(slot, length, outcome) == Taken::Part && self.core.at(slot).fate == Fate::Drop
+            {
+                return;
+            }
+        }
+        self.tell_drained(slot);
+    }
+
+    /// Tells a handler whose write was refused that half of what was owed is gone.
+    fn tell_drained(&mut self, slot: u32) {
+        let half = self.core.limits.output_bytes_max / 2;
+        let connection = self.core.at_mut(slot);
+        let is_due = connection.has_exchange() && connection.owed() <= half;
+        let Some(buffers) = &mut connection.buffers else { return };
+        if !(is_due && std::mem::take(&mut buffers.is_awaited)) {
+            return;
+        }
+        let state = &mut self.states[slot as usize];
+        let called = call(&mut self.handler, &mut self.core, state, slot, |h, ctx| h.drained(ctx));
+        self.after_call(slot, called);
+        if self.core.at(slot).owed() > 0 {
+            // What it wrote goes out when its next share comes, so that no handler can keep the turn for itself.
+            self.core.enqueue(slot);
+        }
+    }
+
+    /// Gives a subscriber the next batch of what it lacks, if it is owed nothing else.
+    pub(crate) fn deliver(&mut self, slot: u32) {
+        if !self.core.can_send(slot) || self.core.at(slot).owed() > 0 {
+            return;
+        }
+        let Some(transport) = &mut self.transports[slot as usize] else { return };
+        let bytes = match self.core.hub.batch(slot) {
+            Batch::Nothing => return,
+            Batch::Overrun => return self.fail(slot, Cause::Stalled(Stall::Reading)),
+            Batch::Bytes(bytes) => bytes,
+        };
+        let length = bytes.len();
+        self.core.counters.writes += 1;
+        let outcome = transport.write(bytes);
+        let taken = outcome.as_ref().map_or(0, |moved| moved.bytes);
+        if let Some(rest) = self.core.hub.advance(slot, taken) {
+            self.core.buffers(slot).rest = Some(rest);
+        }
+        if taken > 0 {
+            self.core.counters.deliveries += 1;
+            let tick = self.core.tick;
+            self.core.at_mut(slot).active = tick;
+        }
+        self.note_write(slot, length, outcome);
+    }
+
+    /// Draws the conclusions of one write of `length` bytes.
+    fn note_write(&mut self, slot: u32, length: usize, outcome: io::Result<Moved>) -> Taken {
+        let tick = self.core.tick;
+        let connection = &mut self.core.connections[slot as usize];
+        let is_blocked = match outcome {
+            Ok(moved) => {
+                self.core.counters.bytes_out += moved.bytes as u64;
+                if moved.bytes > 0 {
+                    connection.wrote = tick;
+                }
+                moved.bytes < length && (moved.more == More::No || moved.bytes == 0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            Err(error) => {
+                self.lose(slot, &error);
+                return Taken::Part;
+            }
+        };
+        if is_blocked {
+            // The write timeout counts from here, or from the last byte taken.
+            connection.output = Output::Blocked;
+            connection.wrote = tick;
+            return Taken::Part;
+        }
+        Taken::All
+    }
+
+    /// Goes on with the closing of a connection. Says whether it is over.
+    pub(crate) fn close(&mut self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        match connection.fate {
+            Fate::Drop => return true,
+            Fate::Keep => return false,
+            Fate::Close | Fate::BreakOff
+                if connection.receiving != Receiving::Drain || connection.owed() > 0 =>
+            {
+                return false;
+            }
+            Fate::BreakOff => {
+                if let Some(transport) = &mut self.transports[slot as usize] {
+                    transport.break_off();
+                }
+                return true;
+            }
+            Fate::Close => {}
+        }
+        if connection.peer == PeerSide::Closed {
+            return true;
+        }
+        if connection.output != Output::Shut {
+            let failed = self.transports[slot as usize].as_mut().is_none_or(|t| t.shutdown_write().is_err());
+            let tick = self.core.tick;
+            let connection = self.core.at_mut(slot);
+            connection.output = Output::Shut;
+            connection.since = tick;
+            return failed;
+        }
+        false
+    }
+
+    /// Whether the subscriber on a slot could be given something now.
+    pub(crate) fn can_deliver(&self, slot: u32) -> bool {
+        self.core.at(slot).subscription != Subscription::None
+            && self.core.can_send(slot)
+            && self.core.at(slot).owed() == 0
+            && self.core.hub.lacks(slot)
+    }
+
+    /// Whether a read was announced that nobody has made.
+    pub(crate) fn has_unread(&self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        connection.input == Input::Ready && connection.wants_bytes(self.core.limits.head_bytes_max)
+    }
+}

@@ -1,0 +1,98 @@
+//! The shutdown: everybody is told, everybody may finish, and it has an end.
+//!
+//! `Core::shutdown` begins it; each turn then walks a slice of the slab:
+//!
+//! * idle connections close, a half-sent head is answered 503;
+//! * an exchange whose request is still coming may complete it; one whose answer has a length may finish it;
+//! * every other exchange gets what it lacks of its channel, then `End(Shutdown)`, its last words, and the end of its answer.
+//!
+//! What is not handed over at the deadline is cut.
+//!
+//! Invariant: after the deadline no connection is left, whatever peers and handlers do.
+//!
+//! Next: `remote.rs`.
+
+use super::Engine;
+use super::connection::Fate;
+use super::core::Shutdown;
+use super::event::End;
+use super::halves::{Receiving, Sending};
+use super::handler::Handler;
+use super::transport::Transport;
+use crate::error::Refusal;
+
+impl<T: Transport, H: Handler> Engine<T, H> {
+    /// One slice of the shutdown, if one has begun.
+    pub(crate) fn continue_shutdown(&mut self) {
+        let Shutdown::Draining { next, deadline } = self.core.shutdown else { return };
+        if deadline.is_due(self.core.tick) {
+            self.cut_all();
+            return;
+        }
+        let end = self.slots().min(next.saturating_add(self.core.limits.resumptions_per_turn_max as u32));
+        for slot in next..end {
+            if self.core.connections.contains(slot as usize) {
+                self.dismiss(slot);
+                self.serve(slot);
+            }
+        }
+        if end > next {
+            self.core.shutdown = Shutdown::Draining { next: end, deadline };
+        }
+    }
+
+    /// Ends what may end on one connection.
+    fn dismiss(&mut self, slot: u32) {
+        self.settle(slot);
+        let connection = self.core.at(slot);
+        if !connection.has_exchange() {
+            match connection.receiving {
+                Receiving::Head if connection.kept() > 0 => {
+                    self.refuse(
+                        slot,
+                        Refusal::new(503, "the server is shutting down; try again in a moment"),
+                        0,
+                    );
+                }
+                Receiving::Drain => {}
+                _ => self.core.start_closing(slot, Fate::Close),
+            }
+            return;
+        }
+        if connection.sending == Sending::Sized
+            || connection.is_body_missing() && connection.sending == Sending::Awaited
+        {
+            self.core.at_mut(slot).fate = Fate::Close;
+            return;
+        }
+        // A healthy subscriber is at most a few batches behind; what a ring holds bounds the loop.
+        while self.can_deliver(slot) {
+            self.deliver(slot);
+        }
+        if self.core.at(slot).has_exchange() {
+            self.end(slot, End::Shutdown);
+        }
+    }
+
+    /// Cuts every connection: an exchange still open gets `End(Shutdown)`, and what is owed is lost.
+    pub(crate) fn cut_all(&mut self) {
+        for slot in 0..self.slots() {
+            if self.core.connections.contains(slot as usize) {
+                if self.core.at(slot).has_exchange() {
+                    self.end(slot, End::Shutdown);
+                }
+                self.core.at_mut(slot).fate = Fate::Drop;
+                self.remove(slot);
+            }
+        }
+    }
+
+    /// Whether the shutdown has slots left to walk.
+    pub(crate) fn has_slots_to_dismiss(&self) -> bool {
+        matches!(self.core.shutdown, Shutdown::Draining { next, .. } if next < self.slots())
+    }
+
+    fn slots(&self) -> u32 {
+        self.transports.len() as u32
+    }
+}
