@@ -28,6 +28,7 @@ pub mod http;
 mod hub;
 mod id;
 mod limits;
+mod reactor;
 pub mod time;
 
 pub use engine::{
@@ -39,3 +40,4 @@ pub use http::RequestHead;
 pub use hub::{Hub, HubStats, Message, MessageId, Published, Since, Subscribed, WireFormat};
 pub use id::{ConnectionId, ExchangeId};
 pub use limits::{Limits, LimitsError};
+pub use reactor::Reactor;

@@ -1,0 +1,127 @@
+//! The listener: how connections come in, and what happens when there is no descriptor for them.
+//!
+//! `reactor/mod.rs` calls [`accept`](Listener::accept) each turn while connections may be waiting.
+//!
+//! Invariants: one turn accepts at most its share; the edge that the poll told of is kept over turns and used up only by `WouldBlock`;
+//! without descriptors accepting pauses and never spins: it is tried again when a connection closes, or after a moment.
+//!
+//! Next: `socket.rs`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::time::Instant;
+
+/// Connections that the kernel keeps waiting for us. The usual 128 makes a storm of connects many times slower.
+const BACKLOG: i32 = 4096;
+
+/// How long accepting pauses when descriptors have run out and none of ours closes.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// An open listener, and whether anybody may be waiting at it.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    state: State,
+    is_told: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody waits until the poll says so.
+    Quiet,
+    /// Somebody may wait.
+    Ready,
+    /// Somebody waits and there is no descriptor; tried again at this moment.
+    Paused(Instant),
+}
+
+impl Listener {
+    /// A listener at `address`, with all that its connections inherit.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Listener::from_std(socket.into())
+    }
+
+    /// Takes over a listener that is open already.
+    pub(crate) fn from_std(listener: std::net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        set_inherited_options(SockRef::from(&listener))?;
+        Ok(Listener { socket: TcpListener::from_std(listener), state: State::Ready, is_told: false })
+    }
+
+    /// Notes that the poll has told of somebody.
+    pub(crate) fn note_ready(&mut self) {
+        self.state = State::Ready;
+    }
+
+    /// Notes that a descriptor has become free.
+    pub(crate) fn note_closed(&mut self) {
+        if matches!(self.state, State::Paused(_)) {
+            self.state = State::Ready;
+        }
+    }
+
+    /// The next who waits, or nobody for now.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<TcpStream> {
+        if matches!(self.state, State::Paused(until) if until <= now) {
+            self.state = State::Ready;
+        }
+        while self.state == State::Ready {
+            match self.socket.accept() {
+                Ok((stream, _)) => {
+                    self.is_told = false;
+                    return Some(stream);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.state = State::Quiet,
+                // The peer has left before its turn, or a signal came: the next one may be there.
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_told, true) {
+                        log::warn!("accepting pauses until a connection closes: {error}");
+                    }
+                    self.state = State::Paused(now + PAUSE);
+                }
+            }
+        }
+        None
+    }
+
+    /// When accepting wants to be tried, if the poll tells of nobody before.
+    pub(crate) fn next_attempt(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Quiet => None,
+            State::Ready => Some(now),
+            State::Paused(until) => Some(until),
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
+}
+
+/// Set on the listener, so that every connection has them from its first moment and without a system call of its own.
+fn set_inherited_options(socket: SockRef<'_>) -> io::Result<()> {
+    // A message is worth sending when it is written: nothing is gained by waiting for more (RFC 9293 §3.7.4).
+    socket.set_tcp_nodelay(true)?;
+    // A peer that vanished while nothing was owed to it is found by the kernel's probes.
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // One that vanished while bytes were under way is given up after this, not after fifteen minutes of retries (RFC 5482).
+        socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+        // What is not yet sent is bounded: a reader that stops holds kilobytes of the kernel's memory, not megabytes.
+        socket.set_tcp_notsent_lowat(128 * 1024)?;
+    }
+    Ok(())
+}
