@@ -29,6 +29,8 @@ mod hub;
 mod id;
 mod limits;
 mod reactor;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod time;
 
 pub use engine::{

@@ -13,6 +13,7 @@ use super::core::Core;
 use super::halves::{Coding, Sending};
 use super::timers::Owner;
 use crate::error::WriteError;
+use crate::http::Version;
 use crate::hub::{Since, Subscribed, WireFormat, Wrapping};
 use crate::id::ExchangeId;
 use crate::time::{Now, ticks};
@@ -120,11 +121,12 @@ impl<'a, S> Ctx<'a, S> {
 
     // ---- channels
 
-    /// Listens to a channel: from now on its messages flow by themselves, in this wire format, from where `since` says. The
-    /// answer must have been begun with [`start`](Ctx::start).
+    /// Listens to a channel: from now on its messages flow by themselves, in this wire format, from where `since` says. They
+    /// follow the head that [`start`](Ctx::start) writes, before this call or after it: what is learned here (a gap, for
+    /// instance) can still go into the head.
     ///
     /// # Errors
-    /// [`WriteError::Begun`] if the answer is not such a stream, or listens already; [`WriteError::BadName`],
+    /// [`WriteError::Begun`] if the answer is no such stream, is to HEAD, or listens already; [`WriteError::BadName`],
     /// [`WriteError::TooManyChannels`], [`WriteError::Ended`].
     pub fn subscribe(
         &mut self,
@@ -135,9 +137,13 @@ impl<'a, S> Ctx<'a, S> {
         if !self.is_open() {
             return Err(WriteError::Ended);
         }
-        let wrapping = match self.core.at(self.slot).sending {
-            Sending::Streaming(Coding::Chunked) => Wrapping::Chunked,
-            Sending::Streaming(Coding::Bare) => Wrapping::Bare,
+        let connection = self.core.at(self.slot);
+        let wrapping = match (connection.sending, connection.version, connection.method) {
+            (_, _, Method::Head) => return Err(WriteError::Begun),
+            (Sending::Streaming(Coding::Chunked), ..) | (Sending::Awaited, Version::Http11, _) => {
+                Wrapping::Chunked
+            }
+            (Sending::Streaming(Coding::Bare), ..) | (Sending::Awaited, Version::Http10, _) => Wrapping::Bare,
             _ => return Err(WriteError::Begun),
         };
         if self.core.at(self.slot).subscription != Subscription::None {

@@ -19,7 +19,7 @@ use super::Engine;
 use super::connection::{Fate, Input, Output, PeerSide, Subscription};
 use super::event::{Cause, Stall};
 use super::exchange::call;
-use super::halves::Receiving;
+use super::halves::{Receiving, Sending};
 use super::handler::Handler;
 use super::transport::{More, Moved, Transport};
 use crate::hub::Batch;
@@ -74,7 +74,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Gives a subscriber the next batch of what it lacks, if it is owed nothing else.
     pub(crate) fn deliver(&mut self, slot: u32) {
-        if !self.core.can_send(slot) || self.core.at(slot).owed() > 0 {
+        if !self.can_be_given(slot) {
             return;
         }
         let Some(transport) = &mut self.transports[slot as usize] else { return };
@@ -162,9 +162,15 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// Whether the subscriber on a slot could be given something now.
     pub(crate) fn can_deliver(&self, slot: u32) -> bool {
         self.core.at(slot).subscription != Subscription::None
-            && self.core.can_send(slot)
-            && self.core.at(slot).owed() == 0
+            && self.can_be_given(slot)
             && self.core.hub.lacks(slot)
+    }
+
+    /// Whether a frame may go out: the head is out, nothing else is owed, and the peer takes bytes.
+    fn can_be_given(&self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        let is_streaming = matches!(connection.sending, Sending::Streaming(_));
+        is_streaming && connection.output == Output::Free && connection.owed() == 0
     }
 
     /// Whether a read was announced that nobody has made.

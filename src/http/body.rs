@@ -8,8 +8,8 @@
 //!                      (consumed, Done)     input[consumed..] belongs to the next message
 //! ```
 //!
-//! What always holds: nothing has to be kept by the caller, the reader remembers half a chunk's size by itself; the data joined
-//! together, or the refusal, are the same however the bytes were cut.
+//! What always holds: nothing has to be kept by the caller, the reader remembers half a chunk's size by itself; the
+//! data joined together, or the refusal, are the same however the bytes were cut.
 //!
 //! Next: `chunked.rs`.
 
@@ -68,12 +68,12 @@ impl BodyReader {
 
     /// Takes some of `input`: how many bytes of it are consumed, and what they were.
     ///
-    /// Call again with the rest until it says `More` or `Done`. An empty input is welcome: a body that is empty is `Done` at once.
-    /// After `Done` it says `Done` for ever, and consumes nothing.
+    /// Call again with the rest until it says `More` or `Done`. An empty input is welcome: a body that is empty is
+    /// `Done` at once. After `Done` it says `Done` for ever, and consumes nothing.
     ///
     /// # Errors
-    /// 400 at the first byte that breaks the chunked coding, also when extensions outweigh the data; 431 for trailers that are too large or
-    /// too many. After an error the reader is of no further use.
+    /// 400 at the first byte that breaks the chunked coding, also when extensions outweigh the data; 431 for trailers
+    /// that are too large or too many. After an error the reader is of no further use.
     pub fn next<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Part<'b>), Refusal> {
         let (consumed, part) = match &mut self.state {
             State::Done => return Ok((0, Part::Done)),
@@ -108,5 +108,56 @@ impl BodyReader {
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_takes_32_bytes_of_a_connection_at_most() {
+        assert!(size_of::<BodyReader>() <= 32, "{}", size_of::<BodyReader>());
+    }
+
+    #[test]
+    fn an_empty_body_is_done_before_a_byte_has_come() {
+        for framing in [Framing::None, Framing::Length(0)] {
+            let mut body = BodyReader::new(framing);
+            assert!(body.is_done());
+            assert_eq!(body.next(b"GET /"), Ok((0, Part::Done)));
+            assert_eq!(body.next(b""), Ok((0, Part::Done)));
+        }
+        assert!(!BodyReader::new(Framing::Chunked).is_done());
+    }
+
+    #[test]
+    fn a_length_is_counted_down_and_never_passed() {
+        let mut body = BodyReader::new(Framing::Length(5));
+        assert_eq!((body.next(b""), body.certain()), (Ok((0, Part::More)), 5));
+        assert_eq!((body.next(b"he"), body.certain()), (Ok((2, Part::Data(b"he"))), 3));
+        assert!(!body.is_done());
+        assert_eq!((body.next(b"lloGET /"), body.certain()), (Ok((3, Part::Data(b"llo"))), 0));
+        assert!(body.is_done());
+        assert_eq!(body.next(b"GET /"), Ok((0, Part::Done)));
+    }
+
+    #[test]
+    fn certain_counts_data_and_no_framing() {
+        let mut body = BodyReader::new(Framing::Chunked);
+        for (input, certain) in [
+            (&b"5"[..], 0),
+            (b"\r", 0),
+            (b"\n", 5),
+            (b"hel", 2),
+            (b"lo", 0),
+            (b"\r\n", 0),
+            (b"1;a\r\n", 1),
+            (b"!", 0),
+            (b"\r\n0\r\n", 0),
+        ] {
+            let (consumed, _) = body.next(input).expect("well-formed");
+            assert_eq!((consumed, body.certain()), (input.len(), certain), "{}", input.escape_ascii());
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! The chunked coding (RFC 9112 §7.1), both ways: [`encode`] for answers, and a decoder behind [`BodyReader`](super::BodyReader).
+//! The chunked coding (RFC 9112 §7.1), both ways.
 //!
-//! `hub/` encodes each message once as a chunk, `engine/` what handlers write; `body.rs` and `peer/` decode.
+//! `hub/` encodes each message once as a chunk, `engine/` what handlers write; [`BodyReader`](super::BodyReader) decodes.
 //!
 //! ```text
 //!   ┌───────────────────────────── CRLF ───────────────────────────────┐
@@ -9,9 +9,10 @@
 //!         └─ ';' ─► Extension ──┘   └─ size = 0 ─► Trailers ─ blank line ─► Done
 //! ```
 //!
-//! What always holds: the decoder takes the grammar of the RFC and not a byte more. A line ends in CRLF; a size is 1 to 16 hex digits,
-//! so it cannot overflow; an extension is a token, or a token and a token or quoted string; a trailer is a field. Extensions and
-//! trailers are checked, bounded and thrown away. Each byte decides by itself, so how the bytes were cut does not matter.
+//! What always holds: the decoder takes the grammar of the RFC and not a byte more. A line ends in CRLF; a size is 1 to
+//! 16 hex digits, so it cannot overflow; an extension is a token, or a token and a token or quoted string; a trailer is
+//! a field. Extensions and trailers are checked, bounded and thrown away. Each byte decides by itself, so how the bytes
+//! were cut does not matter.
 //!
 //! Absent on purpose: telling anybody what an extension or a trailer said. Merging trailers into the fields is how a
 //! `Content-Length` would come in by the back door (RFC 9110 §6.5.1).
@@ -72,8 +73,8 @@ const fn hex_digits(number: usize) -> usize {
 /// Digits of a chunk's size: as many as 64 bits have.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-/// How many bytes of extensions a body may be ahead of its data: an extension that is paid for by data costs no more than that data.
-/// Without this, a peer could feed megabytes that no bound on the body ever counts.
+/// How many bytes of extensions a body may be ahead of its data: an extension that is paid for by data costs no more
+/// than that data. Without this, a peer could feed megabytes that no bound on the body ever counts.
 const EXTENSION_DEBT_MAX: u16 = 1024;
 
 /// Bytes of all trailers together, the blank line included.
@@ -117,8 +118,9 @@ impl Default for State {
     }
 }
 
-/// What the next byte of a chunk's extensions belongs to: `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, RFC 9112 §7.1.1. The blanks
-/// are bad manners, but a recipient has to bear them (RFC 9110 §5.6.3); behind the last extension the grammar has none.
+/// What the next byte of a chunk's extensions belongs to: `*( BWS ";" BWS name [ BWS "=" BWS value ] )`, RFC 9112
+/// §7.1.1. The blanks are bad manners, but a recipient has to bear them (RFC 9110 §5.6.3); behind the last extension
+/// the grammar has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extension {
     /// A blank came where an extension may follow: only a semicolon can.
@@ -238,5 +240,77 @@ impl ChunkReader {
             return Err(Refusal::new(431, "the trailers are too large"));
         }
         Ok(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{BodyReader, Framing};
+
+    #[test]
+    fn chunks_are_as_long_as_foretold() {
+        for length in [1, 9, 15, 16, 255, 256, 4095, 4096, 65_536] {
+            let payload = vec![b'x'; length];
+            let mut out = b"before".to_vec();
+            encode(&mut out, &payload);
+            let chunk = &out[6..];
+            assert_eq!(chunk.len(), encoded_len(length));
+            assert_eq!(&chunk[..prefix_len(length)], format!("{length:x}\r\n").as_bytes());
+            assert_eq!(&chunk[prefix_len(length)..], [&payload[..], b"\r\n"].concat());
+        }
+        assert_eq!(prefix_len(usize::MAX), 16 + 2);
+    }
+
+    #[test]
+    fn an_empty_payload_never_becomes_the_last_chunk() {
+        let mut out = Vec::new();
+        encode(&mut out, b"");
+        assert_eq!((out.len(), encoded_len(0)), (0, 0));
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let payloads: [&[u8]; 4] = [b"a", b"", b"\r\n0\r\n\r\n", &[b'x'; 5000]];
+        let mut wire = Vec::new();
+        payloads.iter().for_each(|payload| encode(&mut wire, payload));
+        wire.extend_from_slice(LAST);
+        let mut body = BodyReader::new(Framing::Chunked);
+        let (mut at, mut joined) = (0, Vec::new());
+        while let (consumed, Part::Data(data)) = body.next(&wire[at..]).expect("well-formed") {
+            joined.extend_from_slice(data);
+            at += consumed;
+        }
+        assert_eq!(joined, payloads.concat());
+        assert!(body.is_done());
+    }
+
+    /// The grammar of extensions, walked: after these openings, exactly these bytes may come next.
+    #[test]
+    fn each_place_of_an_extension_takes_its_own_bytes_and_no_others() {
+        let token = |byte: u8| is_token_byte(byte);
+        let blank = |byte: u8| byte == b' ' || byte == b'\t';
+        let quotable = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7F);
+        type May = Box<dyn Fn(u8) -> bool>;
+        let rows: [(&[u8], May); 10] = [
+            (b"1", Box::new(move |b| b.is_ascii_hexdigit() || blank(b) || b == b';' || b == b'\r')),
+            (b"1 ", Box::new(move |b| blank(b) || b == b';')),
+            (b"1;", Box::new(move |b| blank(b) || token(b))),
+            (b"1;a", Box::new(move |b| token(b) || blank(b) || b == b'=' || b == b';' || b == b'\r')),
+            (b"1;a ", Box::new(move |b| blank(b) || b == b'=' || b == b';')),
+            (b"1;a=", Box::new(move |b| blank(b) || token(b) || b == b'"')),
+            (b"1;a=b", Box::new(move |b| token(b) || blank(b) || b == b';' || b == b'\r')),
+            (b"1;a=\"", Box::new(quotable)),
+            (b"1;a=\"\\", Box::new(quotable)),
+            (b"1;a=\"b\"", Box::new(move |b| blank(b) || b == b';' || b == b'\r')),
+        ];
+        for (opening, may) in rows {
+            for byte in 0..=255 {
+                let mut body = BodyReader::new(Framing::Chunked);
+                assert!(body.next(opening).is_ok());
+                let taken = body.next(&[byte]).is_ok();
+                assert_eq!(taken, may(byte), "{} then {byte:#04x}", opening.escape_ascii());
+            }
+        }
     }
 }

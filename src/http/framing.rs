@@ -2,9 +2,9 @@
 //!
 //! `head.rs` calls it with what it found among the fields. httparse looks at none of this.
 //!
-//! What always holds: there is at most one way to read the message, or it is refused. So two equal `Content-Length` lines are
-//! refused too, which RFC 9110 §8.6 leaves open: no sender of good faith writes them, and what stood between has already
-//! shown that it merges fields.
+//! What always holds: there is at most one way to read the message, or it is refused. So two equal `Content-Length`
+//! lines are refused too, which RFC 9110 §8.6 leaves open: no sender of good faith writes them, and what stood between
+//! has already shown that it merges fields.
 //!
 //! Next: `body.rs`.
 
@@ -79,4 +79,57 @@ fn check_coding(value: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::new(501, "a transfer coding other than chunked"));
     }
     Err(Refusal::new(400, "a malformed Transfer-Encoding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNKED: Seen<'_> = Seen::Once(b"chunked");
+    const FIVE: Seen<'_> = Seen::Once(b"5");
+
+    /// The table of `mod.rs`, row by row.
+    #[test]
+    fn the_table_in_the_docs_is_the_code() {
+        use Seen::{Again, Never, Once};
+        use Version::{Http10, Http11};
+        for (coding, length, version, verdict) in [
+            (Never, Never, Http10, Ok(Framing::None)),
+            (Never, Never, Http11, Ok(Framing::None)),
+            (Never, FIVE, Http10, Ok(Framing::Length(5))),
+            (Never, FIVE, Http11, Ok(Framing::Length(5))),
+            (Never, Again, Http10, Err(400)),
+            (Never, Again, Http11, Err(400)),
+            (Never, Once(b"+5"), Http11, Err(400)),
+            (CHUNKED, Never, Http11, Ok(Framing::Chunked)),
+            (CHUNKED, Never, Http10, Err(400)),
+            (CHUNKED, FIVE, Http11, Err(400)),
+            (CHUNKED, FIVE, Http10, Err(400)),
+            (CHUNKED, Again, Http11, Err(400)),
+            (Again, Never, Http11, Err(400)),
+            (Again, FIVE, Http11, Err(400)),
+            (Again, Again, Http10, Err(400)),
+            (Once(b"gzip, chunked"), Never, Http11, Err(501)),
+            (Once(b"gzip, chunked"), Never, Http10, Err(400)),
+            (Once(b"chunked, chunked"), Never, Http11, Err(400)),
+            (Once(b"gzip"), Never, Http11, Err(400)),
+        ] {
+            let decided = decide(version, coding, length).map_err(|refusal| refusal.status);
+            assert_eq!(decided, verdict, "{coding:?} {length:?} {version}");
+        }
+    }
+
+    #[test]
+    fn a_second_line_is_never_forgotten() {
+        assert_eq!(Seen::Never.and(b"a"), Seen::Once(b"a"));
+        assert_eq!(Seen::Never.and(b"a").and(b"a"), Seen::Again);
+        assert_eq!(Seen::Again.and(b"a"), Seen::Again);
+    }
+
+    #[test]
+    fn lengths_reach_to_the_last_number_and_no_further() {
+        assert_eq!(parse_length(b"18446744073709551615"), Ok(u64::MAX));
+        assert!(parse_length(b"18446744073709551616").is_err());
+        assert_eq!(parse_length(&[b'0'; 400]), Ok(0));
+    }
 }

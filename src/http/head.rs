@@ -1,6 +1,7 @@
 //! A request's head: what it says, and what its fields decide.
 //!
-//! `engine/` calls [`parse_head`] once [`HeadScan`](super::HeadScan) has found the end, and hands the [`RequestHead`] to the handler.
+//! `engine/` calls [`parse_head`] once [`HeadScan`](super::HeadScan) has found the end, and hands the [`RequestHead`]
+//! to the handler.
 //!
 //! ```text
 //!   GET /channels/news?since=0-1 HTTP/1.1 CRLF     the request line is read here, for httparse is laxer and knows two versions
@@ -8,12 +9,12 @@
 //!   Connection: keep-alive CRLF  CRLF              and judged here: Host, framing, Connection, Expect
 //! ```
 //!
-//! What always holds: a head borrows the bytes and copies nothing; everything that could be refused has been when a handler sees it;
-//! `parse_head` alone is as strict as with a scan before it.
+//! What always holds: a head borrows the bytes and copies nothing; everything that could be refused has been when a
+//! handler sees it; `parse_head` alone is as strict as with a scan before it.
 //!
 //! Absent on purpose: what a field means to an application. `Accept`, `Origin` and the like belong to `server/`.
 //!
-//! Next: `target.rs`.
+//! Next: `line.rs`.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -21,6 +22,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, Status};
 
 use super::framing::{self, Framing, Seen};
+use super::line::RequestLine;
 use super::scan::{HeadBounds, is_token};
 use super::{Version, target};
 use crate::error::Refusal;
@@ -93,9 +95,9 @@ struct ConnectionOptions {
 /// ```
 ///
 /// # Errors
-/// 400 for what is malformed or ambiguous: the request line, a field, `Host`, `Content-Length`, `Transfer-Encoding`, `Connection`. 417 for an
-/// expectation other than `100-continue`, 431 for too many bytes or fields, 501 for a method or a transfer coding that is unknown,
-/// 505 for a version other than 1.x.
+/// 400 for what is malformed or ambiguous: the request line, a field, `Host`, `Content-Length`, `Transfer-Encoding`,
+/// `Connection`. 417 for an expectation other than `100-continue`, 431 for too many bytes or fields, 501 for a method
+/// or a transfer coding that is unknown, 505 for a version other than 1.x.
 pub fn parse_head<'b>(
     head: &'b [u8],
     space: &'b mut FieldSpace<'b>,
@@ -114,70 +116,6 @@ pub fn parse_head<'b>(
 }
 
 const NO_END: Refusal = Refusal::new(400, "a head without an end");
-
-/// `method SP target SP version`, with exactly these two blanks (RFC 9112 §3).
-struct RequestLine<'b> {
-    method: &'static str,
-    target: &'b str,
-    /// The digit behind the dot; the one before it is 1.
-    minor: u8,
-}
-
-impl<'b> RequestLine<'b> {
-    /// Reads the line at the front of `head`, and gives what stands behind it. The version is judged first: of a request in another
-    /// one nothing else is known.
-    fn parse(head: &'b [u8]) -> Result<(RequestLine<'b>, &'b [u8]), Refusal> {
-        let incomplete = Refusal::new(400, "a request line that is not a method, a target and a version");
-        let (method, rest) = split_at_blank(head).ok_or(incomplete)?;
-        let (target, rest) = split_at_blank(rest).ok_or(incomplete)?;
-        let (minor, behind) = match rest {
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9', b'\r', b'\n', behind @ ..] => {
-                (minor - b'0', behind)
-            }
-            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9', b'\r', b'\n', ..] => {
-                return Err(Refusal::new(505, "a version other than HTTP/1.0 and HTTP/1.1"));
-            }
-            _ => return Err(Refusal::new(400, "a malformed version")),
-        };
-        let method = known_method(method)?;
-        // One pass without a branch for each byte; that the bytes are ASCII makes them text.
-        let is_good = target.iter().fold(true, |good, &byte| good & byte.is_ascii_graphic() & (byte != b'#'));
-        match str::from_utf8(target) {
-            Ok(target) if is_good && !target.is_empty() => {
-                Ok((RequestLine { method, target, minor }, behind))
-            }
-            _ if target.contains(&b'#') => Err(Refusal::new(400, "a fragment in the target")),
-            _ => Err(Refusal::new(400, "a malformed target")),
-        }
-    }
-
-    fn version(&self) -> Version {
-        if self.minor == 0 { Version::Http10 } else { Version::Http11 }
-    }
-}
-
-/// What stands before the first blank, and what behind it.
-fn split_at_blank(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|&byte| byte == b' ')?;
-    Some((&bytes[..at], &bytes[at + 1..]))
-}
-
-/// The methods of RFC 9110 §9 and PATCH (RFC 5789); methods are told apart by case (§9.1).
-fn known_method(method: &[u8]) -> Result<&'static str, Refusal> {
-    Ok(match method {
-        b"GET" => "GET",
-        b"POST" => "POST",
-        b"HEAD" => "HEAD",
-        b"OPTIONS" => "OPTIONS",
-        b"PUT" => "PUT",
-        b"DELETE" => "DELETE",
-        b"PATCH" => "PATCH",
-        b"TRACE" => "TRACE",
-        b"CONNECT" => return Err(Refusal::new(501, "CONNECT is for proxies")),
-        _ if is_token(method) => return Err(Refusal::new(501, "a method that is not known here")),
-        _ => return Err(Refusal::new(400, "a malformed method")),
-    })
-}
 
 /// Lets httparse read the fields behind the request line, and makes sure that they end where the head ends.
 fn parse_fields<'b>(
@@ -217,7 +155,8 @@ fn parse_fields<'b>(
     Ok(fields)
 }
 
-/// How often `wanted` is in `bytes`. Sums of one byte let the compiler compare many at once, which is ten times as fast here.
+/// How often `wanted` is in `bytes`. Sums of one byte let the compiler compare many at once, which is ten times as fast
+/// here.
 fn count(bytes: &[u8], wanted: u8) -> usize {
     let sums = bytes.chunks(255).map(|chunk| chunk.iter().map(|&byte| u8::from(byte == wanted)).sum::<u8>());
     sums.map(usize::from).sum()
@@ -339,8 +278,8 @@ impl<'b> RequestHead<'b> {
         self.version
     }
 
-    /// The host and port that the request is for, as sent: the target's if that has one (RFC 9112 §3.2.2), else the field's, which may
-    /// be empty. None in an HTTP/1.0 request that names none.
+    /// The host and port that the request is for, as sent: the target's if that has one (RFC 9112 §3.2.2), else the
+    /// field's, which may be empty. None in an HTTP/1.0 request that names none.
     #[must_use]
     pub fn host(&self) -> Option<&'b str> {
         self.host
@@ -374,8 +313,8 @@ impl<'b> RequestHead<'b> {
         self.framing
     }
 
-    /// Whether the peer waits for `100 Continue` before it sends its body. Never true without a body, nor of HTTP/1.0, where the
-    /// expectation is to be ignored (RFC 9110 §10.1.1).
+    /// Whether the peer waits for `100 Continue` before it sends its body. Never true without a body, nor of HTTP/1.0,
+    /// where the expectation is to be ignored (RFC 9110 §10.1.1).
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
@@ -389,8 +328,8 @@ impl<'b> RequestHead<'b> {
         !self.options.close && (self.version == Version::Http11 || self.options.keep_alive)
     }
 
-    /// The protocols that the peer would rather speak, as sent: the value of `Upgrade`, if `Connection` lists it. Never of HTTP/1.0,
-    /// where it is to be ignored (RFC 9110 §7.8).
+    /// The protocols that the peer would rather speak, as sent: the value of `Upgrade`, if `Connection` lists it. Never
+    /// of HTTP/1.0, where it is to be ignored (RFC 9110 §7.8).
     #[must_use]
     pub fn upgrade(&self) -> Option<&'b str> {
         let listed = self.options.upgrade && self.version == Version::Http11;
@@ -405,5 +344,82 @@ impl fmt::Debug for RequestHead<'_> {
             write!(f, "; {name}: {}", value.escape_ascii())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: HeadBounds = HeadBounds { bytes_max: 1024, fields_max: 100 };
+
+    fn status(head: &[u8], bounds: &HeadBounds) -> Option<u16> {
+        parse_head(head, &mut FieldSpace::new(), bounds).err().map(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn a_head_that_was_not_scanned_is_judged_as_strictly() {
+        assert_eq!(status(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &BOUNDS), None);
+        for head in [
+            &b""[..],
+            b"\r\n",
+            b"GET / HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+            b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+            b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\nX",
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX : a\r\n\r\n",
+            b"GET / HTTP/1.5\r\nHost: a\n\r\n",
+            b"GET / HTTP/1.5\r\nHost: a\r\n\r\nX",
+            b"GET / HTTP/1.5\r\nHost: a\r\n",
+        ] {
+            assert_eq!(status(head, &BOUNDS), Some(400), "{}", head.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn bounds_hold_without_a_scan_too() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n\r\n";
+        assert_eq!(status(head, &HeadBounds { bytes_max: head.len(), fields_max: 2 }), None);
+        assert_eq!(status(head, &HeadBounds { bytes_max: head.len() - 1, fields_max: 2 }), Some(431));
+        assert_eq!(status(head, &HeadBounds { bytes_max: head.len(), fields_max: 1 }), Some(431));
+    }
+
+    #[test]
+    fn long_heads_are_counted_beyond_what_a_byte_can_sum() {
+        for fields in [60, 98] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(fields));
+            assert_eq!(status(head.as_bytes(), &BOUNDS), None);
+        }
+        assert_eq!(count(&[b'\n'; 1000], b'\n'), 1000);
+    }
+
+    #[test]
+    fn fields_are_found_in_any_case_and_the_first_counts() {
+        let mut space = FieldSpace::new();
+        let wire = b"GET / HTTP/1.1\r\nHost: a\r\nX-Note: 1\r\nx-note: 2\r\nY: \xff\r\n\r\n";
+        let head = parse_head(wire, &mut space, &BOUNDS).unwrap();
+        assert_eq!((head.field("X-NOTE"), head.field_str("x-note")), (Some(&b"1"[..]), Some("1")));
+        assert_eq!(head.fields_named("X-Note").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!((head.field("Z"), head.field_str("Y"), head.field("Y")), (None, None, Some(&b"\xff"[..])));
+        assert_eq!(head.fields().count(), 4);
+        let shown = format!("{head:?}");
+        assert_eq!(shown, "GET / HTTP/1.1; Host: a; X-Note: 1; x-note: 2; Y: \\xff");
+    }
+
+    #[test]
+    fn what_a_head_lends_outlives_the_head() {
+        let wire = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+        let mut space = FieldSpace::default();
+        let (path, host) = {
+            let head = parse_head(&wire, &mut space, &BOUNDS).unwrap();
+            assert!(!head.is_head());
+            (head.path(), head.field("Host"))
+        };
+        assert_eq!((path, host), ("/a", Some(&b"a"[..])));
     }
 }

@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | `scan.rs` | lines: where a head ends, and every byte that may not be in one |
 //! | `head.rs` | a request's head and what its fields decide; the only file that asks httparse about requests |
+//! | `line.rs` | the request line |
 //! | `target.rs` | the four forms of a request's target, and what a host may look like |
 //! | `framing.rs` | which body follows a head: the table below |
 //! | `body.rs` | a body's bytes, out of whichever framing |
@@ -38,11 +39,12 @@
 //! | codings before a last `chunked` | none | 1.1 | 501 | §6.1 |
 //! | anything else: twice, two lines, with a parameter, not last | none | 1.1 | 400 | §6.3 (4), §7.1 |
 //!
-//! What always holds: a verdict depends on the bytes alone, never on how they were cut on their way; nothing here allocates
-//! while it reads; nothing here panics, whatever a peer sends. A refusal is a [`Refusal`](crate::Refusal) and carries its status.
+//! What always holds: a verdict depends on the bytes alone, never on how they were cut on their way; nothing here
+//! allocates while it reads; nothing here panics, whatever a peer sends. A refusal is a [`Refusal`](crate::Refusal) and
+//! carries its status.
 //!
-//! Absent on purpose: merging trailers into fields (they are checked and thrown away), folded lines, a bare LF as an end of line,
-//! HTTP/0.9, and every transfer coding but `chunked`.
+//! Absent on purpose: merging trailers into fields (they are checked and thrown away), folded lines, a bare LF as an
+//! end of line, HTTP/0.9, and every transfer coding but `chunked`.
 //!
 //! ```
 //! use encke::http::{BodyReader, FieldSpace, Framing, HeadBounds, HeadScan, Part, parse_head};
@@ -70,6 +72,7 @@ mod body;
 pub mod chunked;
 mod framing;
 mod head;
+mod line;
 pub mod peer;
 pub mod query;
 mod response;

@@ -2,10 +2,11 @@
 //!
 //! `server/` calls, and any handler that wants to.
 //!
-//! What always holds: what comes out is UTF-8, and what cannot be decoded is refused, never passed on half decoded. Nothing is decoded
-//! twice, and nothing is copied that has nothing to decode.
+//! What always holds: what comes out is UTF-8, and what cannot be decoded is refused, never passed on half decoded.
+//! Nothing is decoded twice, and nothing is copied that has nothing to decode.
 //!
-//! Absent on purpose: what a name may be. Decoded text may hold control bytes; only an application knows whether it minds.
+//! Absent on purpose: what a name may be. Decoded text may hold control bytes; only an application knows whether it
+//! minds.
 //!
 //! Next: `peer/mod.rs`.
 
@@ -13,10 +14,11 @@ use std::borrow::Cow;
 
 use crate::error::Refusal;
 
-/// The names and values of a query, decoded, in their order: split at `&`, then at the first `=`. A plus sign is a blank, as HTML
-/// forms write it. Empty pieces are passed over; a piece without `=` has an empty value.
+/// The names and values of a query, decoded, in their order: split at `&`, then at the first `=`. A plus sign is a
+/// blank, as HTML forms write it. Empty pieces are passed over; a piece without `=` has an empty value.
 ///
-/// Each item is an error of its own, with status 400, if it holds a `%` without two hex digits or bytes that are not UTF-8.
+/// Each item is an error of its own, with status 400, if it holds a `%` without two hex digits or bytes that are not
+/// UTF-8.
 ///
 /// ```
 /// use encke::http::query;
@@ -35,8 +37,8 @@ pub fn pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, 
 /// One segment of a path, decoded. A plus sign is itself.
 ///
 /// # Errors
-/// 400 for a `%` without two hex digits, for bytes that are not UTF-8, and for a slash, encoded or not: once decoded it could not
-/// be told from the end of the segment.
+/// 400 for a `%` without two hex digits, for bytes that are not UTF-8, and for a slash, encoded or not: once decoded it
+/// could not be told from the end of the segment.
 pub fn decode_path_segment(segment: &str) -> Result<Cow<'_, str>, Refusal> {
     let decoded = decode(segment, Plus::IsPlus)?;
     if decoded.contains('/') {
@@ -79,4 +81,88 @@ const BAD_PERCENT: Refusal = Refusal::new(400, "a percent sign without two hexad
 
 fn hex(digit: u8) -> Result<u8, Refusal> {
     (digit as char).to_digit(16).map(|value| value as u8).ok_or(BAD_PERCENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Vec<(String, String)>, Refusal> {
+        pairs(query).map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned()))).collect()
+    }
+
+    #[test]
+    fn queries_are_taken_apart() {
+        for (query, expected) in [
+            ("", &[][..]),
+            ("&&", &[]),
+            ("a", &[("a", "")]),
+            ("a=", &[("a", "")]),
+            ("=a", &[("", "a")]),
+            ("a=b&c=d", &[("a", "b"), ("c", "d")]),
+            ("&a=b&", &[("a", "b")]),
+            ("a=b&a=c", &[("a", "b"), ("a", "c")]),
+            ("a=b=c", &[("a", "b=c")]),
+            ("a+b=c+d", &[("a b", "c d")]),
+            ("a=%2B%20%26%3D%25", &[("a", "+ &=%")]),
+            ("a%3Db=c", &[("a=b", "c")]),
+            ("a=%c3%A9", &[("a", "\u{e9}")]),
+            ("a=%2541", &[("a", "%41")]),
+            ("a=%00%0a", &[("a", "\0\n")]),
+            ("a=b;c=d", &[("a", "b;c=d")]),
+            ("a=?/", &[("a", "?/")]),
+        ] {
+            let expected: Vec<_> =
+                expected.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            assert_eq!(read(query), Ok(expected), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_refused() {
+        for coded in [
+            "%",
+            "a%",
+            "%4",
+            "%4g",
+            "%g4",
+            "%%41",
+            "% 41",
+            "%+1",
+            "%ff",
+            "%c3",
+            "%c3%28",
+            "%ed%a0%80",
+            "%c0%80",
+        ] {
+            for query in [format!("a={coded}"), format!("{coded}=a"), format!("b=c&{coded}")] {
+                assert_eq!(read(&query).map_err(|refusal| refusal.status), Err(400), "{query:?}");
+            }
+            assert_eq!(decode_path_segment(coded).map_err(|refusal| refusal.status), Err(400), "{coded:?}");
+        }
+        assert_eq!(read("a=\u{e9}%41"), Ok(vec![("a".to_owned(), "\u{e9}A".to_owned())]));
+    }
+
+    #[test]
+    fn pairs_before_a_bad_one_are_still_told() {
+        let mut pairs = pairs("a=b&c=%&d=e");
+        assert_eq!(pairs.next(), Some(Ok(("a".into(), "b".into()))));
+        assert!(matches!(pairs.next(), Some(Err(_))));
+        assert_eq!(pairs.next(), Some(Ok(("d".into(), "e".into()))));
+    }
+
+    #[test]
+    fn segments_keep_their_plus_and_have_no_slash() {
+        assert_eq!(decode_path_segment("a+b%20c"), Ok("a+b c".into()));
+        assert_eq!(decode_path_segment(""), Ok("".into()));
+        for segment in ["%2F", "a%2fb", "a/b"] {
+            assert_eq!(decode_path_segment(segment).map_err(|refusal| refusal.status), Err(400));
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_to_decode_is_not_copied() {
+        assert!(matches!(decode_path_segment("plain"), Ok(Cow::Borrowed("plain"))));
+        assert!(matches!(pairs("a=b").next(), Some(Ok((Cow::Borrowed("a"), Cow::Borrowed("b"))))));
+    }
 }

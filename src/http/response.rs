@@ -1,6 +1,7 @@
 //! The head of an answer: status, fields, and how its body is framed.
 //!
-//! `engine/` calls: [`check_fields`] on what a handler wants to say, then [`write_head`] with what the engine has decided.
+//! `engine/` calls: [`check_fields`] on what a handler wants to say, then [`write_head`] with what the engine has
+//! decided.
 //!
 //! ```text
 //!   HTTP/1.1 200 OK
@@ -10,8 +11,8 @@
 //!   Connection: close                       where the connection's fate is not the version's default
 //! ```
 //!
-//! What always holds: a head that passed `check_fields` cannot forge a line, nor contradict the framing; an answer is always HTTP/1.1,
-//! the highest version spoken here, also to an HTTP/1.0 peer (RFC 9110 §2.5).
+//! What always holds: a head that passed `check_fields` cannot forge a line, nor contradict the framing; an answer is
+//! always HTTP/1.1, the highest version spoken here, also to an HTTP/1.0 peer (RFC 9110 §2.5).
 //!
 //! Next: `peer/mod.rs`, which reads it. Tests of both together: `tests/codec.rs`.
 
@@ -49,8 +50,8 @@ pub enum Persistence {
 /// `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the engine's own.
 ///
 /// # Errors
-/// [`WriteError::BadHead`] if the status is not 200 to 599, a name is not a token or one of the engine's, or a value holds a
-/// control byte other than a tab.
+/// [`WriteError::BadHead`] if the status is not 200 to 599, a name is not a token or one of the engine's, or a value
+/// holds a control byte other than a tab.
 pub fn check_fields(status: u16, fields: &[(&str, &str)]) -> Result<(), WriteError> {
     let is_own = |name: &str| {
         ["Content-Length", "Transfer-Encoding", "Connection", "Date"]
@@ -160,13 +161,15 @@ pub(super) fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Whether an answer with this status can have a body. One that can has to say how it ends, also if it is empty (RFC 9112 §6.3 (1)).
+/// Whether an answer with this status can have a body. One that can has to say how it ends, also if it is empty (RFC
+/// 9112 §6.3 (1)).
 #[must_use]
 pub const fn allows_body(status: u16) -> bool {
     !matches!(status, 100..200 | 204 | 304)
 }
 
-/// The date in the form of RFC 9110 §5.6.7, `Sun, 06 Nov 1994 08:49:37 GMT`, which is 29 bytes long until the year 9999 ends and stays there.
+/// The date in the form of RFC 9110 §5.6.7, `Sun, 06 Nov 1994 08:49:37 GMT`, which is 29 bytes long until the year 9999
+/// ends and stays there.
 ///
 /// `SystemTime` is only a number here; no clock is asked.
 #[must_use]
@@ -235,5 +238,46 @@ pub const fn reason(status: u16) -> &'static str {
         507 => "Insufficient Storage",
         511 => "Network Authentication Required",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_29_bytes_in_any_century() {
+        for (seconds, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_827_696, "Tue, 29 Feb 2000 12:34:56 GMT"),
+            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(str::from_utf8(&write_date(seconds)), Ok(date));
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_formatter_writes_them() {
+        for number in [0, 9, 10, 99, 100, 12_345, u64::MAX] {
+            let mut out = Vec::new();
+            write_decimal(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_refusal_has_words() {
+        for status in [400, 408, 413, 414, 417, 421, 431, 500, 501, 503, 505] {
+            assert_ne!(reason(status), "");
+        }
+        assert_eq!(reason(599), "");
+    }
+
+    #[test]
+    fn bodies_are_for_all_but_a_few() {
+        assert!([100, 101, 199, 204, 304].into_iter().all(|status| !allows_body(status)));
+        assert!([200, 205, 206, 301, 400, 404, 500].into_iter().all(allows_body));
     }
 }

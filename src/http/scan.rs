@@ -1,6 +1,7 @@
 //! Where a head ends, and every byte that may not be in one.
 //!
-//! `engine/` calls [`HeadScan`] whenever bytes have come; `chunked.rs` uses [`FieldScan`] for trailers, `peer/` reads responses' heads.
+//! `engine/` calls [`HeadScan`] whenever bytes have come; `chunked.rs` uses [`FieldScan`] for trailers, `peer/` reads
+//! responses' heads.
 //!
 //! ```text
 //!   ┌─CRLF─┐                          ┌──────────── CRLF ────────────┐
@@ -10,11 +11,13 @@
 //!                                     └─ CRLF ─► the end
 //! ```
 //!
-//! What always holds: each byte is looked at once, whatever the number of calls; the verdict falls at the first byte that
-//! decides it, so it is the same however the bytes were cut; a head is never longer than its bound, also one that came whole.
+//! What always holds: each byte is looked at once, whatever the number of calls; the verdict falls at the first byte
+//! that decides it, so it is the same however the bytes were cut; a head is never longer than its bound, also one that
+//! came whole.
 //!
-//! An LF alone, a CR alone, a folded line, a blank before the colon and NUL are refused although RFC 9112 (§2.2, §5.1, §5.2)
-//! lets a server repair some of them: who repairs reads something else than who does not, and between the two a request is smuggled.
+//! An LF alone, a CR alone, a folded line, a blank before the colon and NUL are refused although RFC 9112 (§2.2, §5.1,
+//! §5.2) lets a server repair some of them: who repairs reads something else than who does not, and between the two a
+//! request is smuggled.
 //!
 //! Next: `head.rs`.
 
@@ -23,7 +26,8 @@ use crate::error::Refusal;
 /// How large a request's head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadBounds {
-    /// Bytes from the first one, blank lines before the request line included, to the end of the blank line behind the fields.
+    /// Bytes from the first one, blank lines before the request line included, to the end of the blank line behind the
+    /// fields.
     pub bytes_max: usize,
     /// Fields; more than 100 count as 100.
     pub fields_max: usize,
@@ -67,13 +71,15 @@ enum Place {
 }
 
 impl HeadScan {
-    /// Looks at what is new in `bytes`, which begins with the same first byte of the message at every call and only grows.
+    /// Looks at what is new in `bytes`, which begins with the same first byte of the message at every call and only
+    /// grows.
     ///
     /// `Some(end)`: the head is `bytes[..end]`, the blank line included. `None`: more bytes are needed.
     ///
     /// # Errors
-    /// 400 at the first byte that cannot be in a head. As soon as `bytes_max` bytes are there without an end: 414 if they do
-    /// not even hold the whole request line, else 431. 431 at the first byte of a field too many. Called again, it says the same.
+    /// 400 at the first byte that cannot be in a head. As soon as `bytes_max` bytes are there without an end: 414 if
+    /// they do not even hold the whole request line, else 431. 431 at the first byte of a field too many. Called again,
+    /// it says the same.
     pub fn advance(&mut self, bytes: &[u8], bounds: &HeadBounds) -> Result<Option<usize>, Refusal> {
         let bytes_max = bounds.bytes_max.min(u32::MAX as usize);
         let bytes = &bytes[..bytes.len().min(bytes_max)];
@@ -278,4 +284,68 @@ const fn classes() -> [u8; 256] {
         byte += 1;
     }
     classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: HeadBounds = HeadBounds { bytes_max: 1024, fields_max: 100 };
+
+    #[test]
+    fn classes_are_those_of_the_rfcs() {
+        for byte in 0..=255_u8 {
+            assert_eq!(is(byte, LINE), (b' '..=b'~').contains(&byte), "{byte}");
+            let delimiter = br#"(),/:;<=>?@[\]{}""#.contains(&byte);
+            assert_eq!(is_token_byte(byte), byte.is_ascii_graphic() && !delimiter, "{byte}");
+            assert_eq!(is(byte, VALUE), byte == b'\t' || (byte >= b' ' && byte != 0x7F), "{byte}");
+        }
+    }
+
+    #[test]
+    fn runs_end_at_the_first_stranger_wherever_it_stands() {
+        for length in 0..40 {
+            assert_eq!(run(&vec![b'a'; length], NAME), length);
+            for at in 0..length {
+                let mut bytes = vec![b'a'; length];
+                bytes[at] = b'\r';
+                assert_eq!(run(&bytes, VALUE), at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_takes_eight_bytes_of_a_connection() {
+        assert_eq!(size_of::<HeadScan>(), 8);
+    }
+
+    #[test]
+    fn a_scan_looks_at_each_byte_once() {
+        let wire = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut scan = HeadScan::default();
+        for end in 1..wire.len() {
+            assert_eq!(scan.advance(&wire[..end], &BOUNDS), Ok(None));
+            assert_eq!(scan.at as usize, end, "all that came was looked at");
+        }
+        assert_eq!(scan.advance(wire, &BOUNDS), Ok(Some(wire.len())));
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_and_falls_at_the_first_byte_that_earns_it() {
+        for (wire, at) in
+            [(&b"GET /\n"[..], 5), (b"GET / HTTP/1.1\r\n X: a", 16), (b"GET / HTTP/1.1\r\nX\r", 17)]
+        {
+            let mut scan = HeadScan::default();
+            assert_eq!(scan.advance(&wire[..at], &BOUNDS), Ok(None));
+            let refusal = scan.advance(&wire[..at + 1], &BOUNDS).unwrap_err();
+            assert_eq!(scan.advance(wire, &BOUNDS), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn bytes_that_shrank_are_borne() {
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.advance(b"GET / HTTP", &BOUNDS), Ok(None));
+        assert_eq!(scan.advance(b"GET", &BOUNDS), Ok(None));
+    }
 }

@@ -9,9 +9,10 @@
 //! | asterisk | `*` | for OPTIONS |
 //! | authority | `example.org:443` | no: CONNECT is for proxies |
 //!
-//! Stricter than the grammar on purpose: a host without a comma, since two hosts that somebody has merged look like that, and
-//! without user information, which RFC 9110 §4.2.4 calls an error; a port below 65536; an IPv6 literal that is an address.
-//! Laxer on purpose: bytes such as `|` or `"` in paths and queries, which browsers send as they are typed.
+//! Stricter than the grammar on purpose: a host without a comma, since two hosts that somebody has merged look like
+//! that, and without user information, which RFC 9110 §4.2.4 calls an error; a port below 65536; an IPv6 literal that
+//! is an address. Laxer on purpose: bytes such as `|` or `"` in paths and queries, which browsers send as they are
+//! typed.
 //!
 //! Next: `framing.rs`.
 
@@ -110,4 +111,43 @@ fn is_name(name: &[u8]) -> bool {
         };
     }
     !name.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_looks_like_an_address_is_a_path() {
+        for target in ["//b/c", "/http://b/c", "/c@b:80"] {
+            assert_eq!(parse("GET", target), Ok(Target { authority: None, path: target, query: None }));
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_path_means_the_root() {
+        let root = Target { authority: Some("b"), path: "/", query: None };
+        assert_eq!(parse("GET", "http://b"), Ok(root));
+        assert_eq!(parse("OPTIONS", "http://b"), Ok(Target { path: "*", ..root }));
+        assert_eq!(parse("GET", "http://b?q"), Ok(Target { query: Some("q"), ..root }));
+    }
+
+    #[test]
+    fn each_byte_is_or_is_not_part_of_a_name() {
+        for byte in 0..128_u8 {
+            let name = format!("a{}b", byte as char);
+            let expected = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte) || byte == b':';
+            let host = if byte == b':' { "a:1".to_owned() } else { name };
+            assert_eq!(is_host(&host), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn ports_are_sixteen_bits() {
+        for (port, good) in
+            [("", true), (":", true), (":0", true), (":65535", true), (":65536", false), (":+1", false)]
+        {
+            assert_eq!(is_port(port), good, "{port:?}");
+        }
+    }
 }

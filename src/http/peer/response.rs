@@ -6,8 +6,8 @@
 //!        └──────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! What always holds: how a body ends is decided by the table of RFC 9112 §6.3 and nothing else; an end that comes too early is
-//! [`PeerError::Truncated`] and never passes for a complete answer; how the bytes were cut does not matter.
+//! What always holds: how a body ends is decided by the table of RFC 9112 §6.3 and nothing else; an end that comes too
+//! early is [`PeerError::Truncated`] and never passes for a complete answer; how the bytes were cut does not matter.
 //!
 //! Next: `tests/codec.rs`.
 
@@ -122,8 +122,8 @@ impl ResponseReader {
         self.expected.len()
     }
 
-    /// Takes some of `input`: how many bytes of it are consumed, and what they were. Call again with the rest until it says `More`.
-    /// An empty input is welcome, and needed to hear that an empty body is `Done`.
+    /// Takes some of `input`: how many bytes of it are consumed, and what they were. Call again with the rest until it
+    /// says `More`. An empty input is welcome, and needed to hear that an empty body is `Done`.
     ///
     /// # Errors
     /// [`PeerError::Malformed`] and [`PeerError::Unasked`].
@@ -158,8 +158,8 @@ impl ResponseReader {
         }
     }
 
-    /// The connection has ended: what that means for what was being read. `Done` completes a body without framing or a tunnel; `More`
-    /// says that nothing was being read.
+    /// The connection has ended: what that means for what was being read. `Done` completes a body without framing or a
+    /// tunnel; `More` says that nothing was being read.
     ///
     /// # Errors
     /// [`PeerError::Truncated`] and [`PeerError::Unanswered`].
@@ -307,3 +307,46 @@ impl fmt::Display for PeerError {
 }
 
 impl std::error::Error for PeerError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipelined_answers_are_told_apart_by_their_requests() {
+        let mut reader = ResponseReader::new();
+        reader.expect("HEAD");
+        reader.expect("GET");
+        let wire =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let (head, piece) = reader.read(wire).unwrap();
+        assert!(matches!(piece, Piece::Head(_)));
+        assert_eq!(reader.read(&wire[head..]), Ok((0, Piece::Done)), "a HEAD has no body");
+        assert_eq!(reader.expected(), 1);
+        let (second, _) = reader.read(&wire[head..]).unwrap();
+        assert_eq!(reader.read(&wire[head + second..]), Ok((2, Piece::Data(b"ok"))));
+        assert_eq!((reader.read(b""), reader.expected()), (Ok((0, Piece::Done)), 0));
+    }
+
+    #[test]
+    fn a_head_without_an_end_is_given_up_at_its_bound() {
+        let mut reader = ResponseReader::new();
+        reader.expect("GET");
+        assert!(matches!(reader.read(b"HTTP/1.1 200 OK\r\nX: "), Ok((_, Piece::More))));
+        let flood = vec![b'x'; 2 * BOUNDS.bytes_max];
+        assert!(matches!(reader.read(&flood), Err(PeerError::Malformed(_))));
+    }
+
+    #[test]
+    fn options_of_a_connection_are_a_list() {
+        let head = |value: &str| ResponseHead {
+            status: 200,
+            version: Version::Http11,
+            fields: vec![("connection".to_owned(), value.as_bytes().to_vec())],
+        };
+        assert!(head("keep-alive").keeps_alive() && head("closed").keeps_alive());
+        assert!(!head("upgrade,\tClose").keeps_alive());
+        assert!(!ResponseHead { version: Version::Http10, ..head("upgrade") }.keeps_alive());
+        assert!(ResponseHead { version: Version::Http10, ..head("Keep-Alive") }.keeps_alive());
+    }
+}

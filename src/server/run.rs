@@ -1,0 +1,130 @@
+//! From the command line to a running server, and out again.
+//!
+//! Signals come to a thread of their own, which posts to the reactor like any other thread: the first SIGTERM or SIGINT drains, a
+//! second one stops at once.
+//!
+//! Next: `routes.rs`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::config::{Asked, Config, read};
+use super::routes::App;
+use crate::reactor::Reactor;
+
+/// How the command ends.
+enum Exit {
+    /// Everything asked for was done.
+    Done,
+    /// The machine or the network would not have it.
+    Failed,
+    /// The command line was wrong.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}
+
+/// The `encke` command, from its arguments to its exit code: 0 when it was stopped, 1 when it could not serve, 2 for a wrong
+/// command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let exit = match read(std::env::args_os()) {
+        // A reader that has left, as `head` does, is no failure.
+        Asked::Text(text) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            Exit::Done
+        }
+        Asked::Wrong(line) => {
+            let _ = writeln!(io::stderr(), "encke: {line}");
+            Exit::Usage
+        }
+        Asked::Serve(config) => match serve(*config) {
+            Ok(()) => Exit::Done,
+            Err(line) => {
+                let _ = writeln!(io::stderr(), "encke: {line}");
+                Exit::Failed
+            }
+        },
+    };
+    exit.into()
+}
+
+/// Serves until a signal ends it.
+fn serve(config: Config) -> Result<(), String> {
+    env_logger::Builder::new().filter_level(config.log).parse_default_env().init();
+    raise_file_limit(config.limits.connections_max);
+    let listen = config.listen;
+    let mut reactor =
+        Reactor::bind(listen, App::new(), config.limits).map_err(|error| bind_failure(listen, &error))?;
+    let remote = reactor.remote();
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("cannot watch signals: {error}"))?;
+    thread::spawn(move || {
+        let mut signals = signals.forever();
+        signals.next();
+        log::info!("stopping; a second signal stops at once");
+        let _ = remote.post(|_, core| core.shutdown());
+        if let Some(signal) = signals.next() {
+            std::process::exit(128 + signal);
+        }
+    });
+    greet(&reactor);
+    reactor.run().map_err(|error| format!("the poll failed: {error}"))
+}
+
+/// Tells where the server listens, and what to try.
+fn greet(reactor: &Reactor<App>) {
+    let address = reactor.local_addr();
+    let text = format!(
+        "encke {} listens on http://{address}
+  receive   curl -N http://{address}/channels/news
+  publish   curl -d 'Hello' http://{address}/channels/news
+  look      http://{address}/
+Ctrl-C stops it.\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Why the address could not be had, and what to do about it.
+fn bind_failure(address: std::net::SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{address} is in use: stop what listens there, or choose another port with --listen")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{address} is not allowed to you: choose a port above 1023 with --listen")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{address} is no address of this machine: choose 127.0.0.1 or [::1] with --listen")
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    }
+}
+
+/// Raises the soft limit of open files to the hard one: each connection is a file.
+fn raise_file_limit(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    // Besides connections: the poll, the listener, the waker, standard streams, and some for the libraries.
+    if allowed < connections as u64 + 32 {
+        log::warn!(
+            "{allowed} open files are allowed, fewer than --max-connections {connections} need: see ulimit -n"
+        );
+    }
+}
