@@ -43,3 +43,8 @@ pub use hub::{Hub, HubStats, Message, MessageId, Published, Since, Subscribed, W
 pub use id::{ConnectionId, ExchangeId};
 pub use limits::{Limits, LimitsError};
 pub use reactor::Reactor;
+
+/// The README's own examples, compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
