@@ -1,0 +1,167 @@
+//! What tests over real sockets share: the command as a child that cannot outlive its test, and a peer that waits for facts.
+//!
+//! Nothing here waits for a length of time. A peer reads until what it waits for is there, and gives up after [`PATIENCE`], which
+//! only a broken server ever needs.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running `encke`, on a port of its own.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    _out: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts the command with these flags, and returns when it listens.
+    #[track_caller]
+    pub(crate) fn start(flags: &[&str]) -> Server {
+        let mut child = encke()
+            .args(["--listen", "127.0.0.1:0"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("the first line");
+        let address = line.trim().rsplit("http://").next().and_then(|text| text.parse().ok());
+        Server { child, address: address.unwrap_or_else(|| panic!("{line}")), _out: out }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The command under test.
+pub(crate) fn encke() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_encke"))
+}
+
+/// One connection, as a peer has it.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    /// What was read and not yet asked for.
+    pub(crate) seen: String,
+}
+
+impl Peer {
+    #[track_caller]
+    pub(crate) fn connect(address: SocketAddr) -> Peer {
+        let stream = TcpStream::connect(address).expect("somebody listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        Peer { stream, seen: String::new() }
+    }
+
+    /// Connects and sends.
+    #[track_caller]
+    pub(crate) fn ask(address: SocketAddr, bytes: &str) -> Peer {
+        let mut peer = Peer::connect(address);
+        peer.send(bytes);
+        peer
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: &str) {
+        self.stream.write_all(bytes.as_bytes()).expect("the server reads");
+    }
+
+    /// Reads until `mark` has come; gives everything up to and with it.
+    #[track_caller]
+    pub(crate) fn until(&mut self, mark: &str) -> String {
+        loop {
+            if let Some(at) = self.seen.find(mark) {
+                let rest = self.seen.split_off(at + mark.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => panic!("the end came before {mark:?}: {:?}", self.seen),
+                Ok(count) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                Err(error) => panic!("{error} before {mark:?}: {:?}", self.seen),
+            }
+        }
+    }
+
+    /// Reads to the end; gives everything that is left, or how it failed.
+    pub(crate) fn to_end(&mut self) -> std::io::Result<String> {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest)?;
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        Ok(std::mem::take(&mut self.seen))
+    }
+
+    /// Closes the sending side.
+    pub(crate) fn finish(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("the connection is open");
+    }
+
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("linger can be set");
+    }
+
+    /// Gives up reading after `wait` instead of [`PATIENCE`].
+    pub(crate) fn set_patience(&self, wait: Duration) {
+        self.stream.set_read_timeout(Some(wait)).expect("a timeout can be set");
+    }
+}
+
+/// A GET of `path`, with further lines of its head, each with its CRLF.
+pub(crate) fn get(path: &str, lines: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: encke.test\r\n{lines}\r\n")
+}
+
+/// Publishes and gives the answer's body.
+#[track_caller]
+pub(crate) fn publish(address: SocketAddr, channel: &str, text: &str) -> String {
+    let length = text.len();
+    let head =
+        format!("POST /channels/{channel} HTTP/1.1\r\nHost: encke.test\r\nContent-Length: {length}\r\n\r\n");
+    let mut peer = Peer::ask(address, &(head + text));
+    peer.until("\r\n\r\n");
+    peer.until("}\n")
+}
+
+/// The `id` in a publish's answer.
+#[track_caller]
+pub(crate) fn id_of(answer: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(answer).expect("the answer is JSON");
+    value["id"].as_str().expect("it has an id").to_owned()
+}
