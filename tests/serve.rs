@@ -69,7 +69,7 @@ fn head_is_answered_at_once_and_does_not_listen() {
         server.address,
         "HEAD /channels/news HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     );
-    let both = peer.to_end().unwrap();
+    let both = peer.drain().unwrap();
     assert_eq!(both.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{both}");
     assert!(publish(server.address, "news", "x").contains("\"subscribers\":0"));
 }
@@ -127,7 +127,7 @@ fn a_signal_lets_streams_end_whole_and_the_command_succeed() {
         peer.until("\r\n\r\n");
         publish(server.address, "news", "last");
         server.signal(signal);
-        let rest = peer.to_end().expect("the stream ends by itself");
+        let rest = peer.drain().expect("the stream ends by itself");
         assert_eq!(rest, "5\r\nlast\n\r\n0\r\n\r\n", "everything published, then the last chunk");
         assert!(server.wait().success());
     }
@@ -146,7 +146,7 @@ fn a_second_signal_stops_at_once() {
     while std::net::TcpStream::connect(server.address).is_ok() {}
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(128 + 15));
-    assert!(peer.to_end().is_err() || peer.seen.is_empty(), "no answer is made up");
+    assert!(peer.drain().is_err() || peer.seen.is_empty(), "no answer is made up");
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn idle_subscribers_wake_nobody() {
     };
     // Once it sleeps it stays asleep: this read runs into its timeout, which is the second that nothing may happen in.
     peers[0].set_patience(std::time::Duration::from_millis(200));
-    assert!(peers[0].to_end().is_err(), "nothing comes");
+    assert!(peers[0].drain().is_err(), "nothing comes");
     let before = switches();
     peers[0].set_patience(std::time::Duration::from_secs(1));
-    assert!(peers[0].to_end().is_err(), "nothing comes");
+    assert!(peers[0].drain().is_err(), "nothing comes");
     assert_eq!(switches() - before, 0, "wake-ups in a second without anything to do");
 }
 
@@ -224,7 +224,7 @@ fn without_descriptors_accepting_pauses_and_then_everybody_is_served() {
     for peer in &mut peers {
         assert!(peer.until("\r\n\r\nok\n").starts_with("HTTP/1.1 200 "));
         peer.finish();
-        assert_eq!(peer.to_end().expect("a clean end"), "");
+        assert_eq!(peer.drain().expect("a clean end"), "");
     }
     child.kill().expect("it runs");
     child.wait().expect("it ends");

@@ -103,7 +103,7 @@ fn a_peer_that_only_closes_its_sending_side_gets_its_answer() {
     let running = Running::start();
     let mut peer = Peer::ask(running.address, &get("/later", ""));
     peer.finish();
-    assert!(peer.to_end().expect("a clean end").ends_with("\r\n\r\nlate\n"));
+    assert!(peer.drain().expect("a clean end").ends_with("\r\n\r\nlate\n"));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn pipelined_requests_and_a_fin_in_one_segment_are_all_answered() {
     let running = Running::start();
     let mut peer = Peer::ask(running.address, &get("/a", "").repeat(300));
     peer.finish();
-    assert_eq!(peer.to_end().expect("a clean end").matches("\r\n\r\nok\n").count(), 300);
+    assert_eq!(peer.drain().expect("a clean end").matches("\r\n\r\nok\n").count(), 300);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn bytes_behind_a_request_that_says_close_do_not_cost_its_answer() {
         let mut peer =
             Peer::ask(running.address, &(get("/a", "Connection: close\r\n") + "GET /more HTTP/1.1\r\n"));
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| peer.send("Host: a\r\n\r\n")));
-        assert!(peer.to_end().expect("no reset").ends_with("ok\n"));
+        assert!(peer.drain().expect("no reset").ends_with("ok\n"));
     }
 }
 

@@ -119,7 +119,7 @@ impl Peer {
     }
 
     /// Reads to the end; gives everything that is left, or how it failed.
-    pub(crate) fn to_end(&mut self) -> std::io::Result<String> {
+    pub(crate) fn drain(&mut self) -> std::io::Result<String> {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest)?;
         self.seen.push_str(&String::from_utf8_lossy(&rest));
