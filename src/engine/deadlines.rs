@@ -127,7 +127,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         for (_, wait) in waits.into_iter().flatten().filter(|(end, _)| end.is_due(now)) {
             match wait {
                 Wait::Head if self.core.at(slot).kept() > 0 => {
-                    self.refuse(slot, Refusal::new(408, "the head did not come in time; send it faster"), 0);
+                    self.refuse_kept(
+                        slot,
+                        Refusal::new(408, "the head did not come in time; send it faster"),
+                    );
                 }
                 Wait::Head | Wait::KeepAlive => self.core.start_closing(slot, Fate::Close),
                 Wait::Body if self.core.at(slot).has_exchange() => {

@@ -333,11 +333,16 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.core.waiting.leave(&mut self.core.connections, slot);
         self.core.wheel.cancel(slot);
         let connection = self.core.connections.remove(slot as usize);
+        let is_cut = connection.owed() > 0;
         if let Some(buffers) = connection.buffers {
             self.core.recycle(buffers);
         }
         self.core.counters.closed += 1;
-        if let Some(transport) = self.transports[slot as usize].take() {
+        if let Some(mut transport) = self.transports[slot as usize].take() {
+            if is_cut {
+                // Half of an unframed answer must not end like a whole one.
+                transport.break_off();
+            }
             self.closed.push_back((ConnectionId { slot, generation: connection.generation }, transport));
         }
     }

@@ -17,7 +17,7 @@
 use std::io;
 
 use super::Engine;
-use super::connection::{BodyUse, Continue, Fate, Input, Life, PeerSide, Reading};
+use super::connection::{BodyUse, Continue, Fate, Input, Life, Method, PeerSide, Reading};
 use super::core::Core;
 use super::event::{Cause, End, Event, Read};
 use super::exchange::call;
@@ -44,7 +44,7 @@ struct Budget {
 
 /// How feeding went on.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     /// Bytes were used; there may be more to do with the rest.
     Used(usize),
     /// The rest has to wait: for more bytes, for the handler, or for the answer.
@@ -206,12 +206,12 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 self.core.buffers(slot).scan = scan;
                 return Step::Wait;
             }
-            Err(refusal) => return self.refuse(slot, refusal, filled - at),
+            Err(refusal) => return self.refuse_head(slot, refusal, at, filled),
         };
         let mut space = FieldSpace::new();
         let head = match parse_head(&bytes[..length], &mut space, &bounds) {
             Ok(head) => head,
-            Err(refusal) => return self.refuse(slot, refusal, filled - at),
+            Err(refusal) => return self.refuse_head(slot, refusal, at, filled),
         };
         budget.requests -= 1;
         self.core.open_exchange(slot, &head);
@@ -333,12 +333,26 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         Step::Used(filled - at)
     }
 
+    /// Refuses the head at the front of what is fed.
+    fn refuse_head(&mut self, slot: u32, refusal: Refusal, at: usize, filled: usize) -> Step {
+        self.core.at_mut(slot).method = method_of(&self.scratch[at..filled]);
+        self.answer_refusal(slot, refusal);
+        Step::Used(filled - at)
+    }
+
+    /// Refuses the part of a head that was kept: no more of it will be waited for.
+    pub(crate) fn refuse_kept(&mut self, slot: u32, refusal: Refusal) {
+        let connection = self.core.at_mut(slot);
+        connection.method =
+            connection.buffers.as_ref().map_or(Method::Other, |buffers| method_of(&buffers.input));
+        self.answer_refusal(slot, refusal);
+    }
+
     /// Answers what is not acceptable, without any event, and closes behind the answer.
-    pub(crate) fn refuse(&mut self, slot: u32, refusal: Refusal, unused: usize) -> Step {
+    fn answer_refusal(&mut self, slot: u32, refusal: Refusal) {
         self.core.counters.refused += 1;
         self.core.put_refusal(slot, refusal);
         self.core.start_closing(slot, Fate::Close);
-        Step::Used(unused)
     }
 
     /// What the peer's end means, once everything before it was used.
@@ -362,10 +376,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
         match connection.receiving {
             Receiving::Head if connection.kept() > 0 && connection.owed() == 0 => {
-                self.refuse(
+                self.refuse_kept(
                     slot,
                     Refusal::new(400, "the connection was closed before the head was complete"),
-                    0,
                 );
             }
             Receiving::Head | Receiving::Quiet if connection.kept() == 0 => {
@@ -375,6 +388,12 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             _ => {}
         }
     }
+}
+
+/// What can be told of the method of a head that is not acceptable: an answer to HEAD has no body, also one that refuses it.
+fn method_of(head: &[u8]) -> Method {
+    let begins = head.iter().position(|&byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+    if head[begins..].starts_with(b"HEAD ") { Method::Head } else { Method::Other }
 }
 
 /// What a body that passes its bound is answered.

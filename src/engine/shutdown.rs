@@ -27,6 +27,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let Shutdown::Draining { next, deadline } = self.core.shutdown else { return };
         if deadline.is_due(self.core.tick) {
             self.cut_all();
+            self.core.shutdown = Shutdown::Draining { next: self.slots(), deadline };
             return;
         }
         let end = self.slots().min(next.saturating_add(self.core.limits.resumptions_per_turn_max as u32));
@@ -48,10 +49,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if !connection.has_exchange() {
             match connection.receiving {
                 Receiving::Head if connection.kept() > 0 => {
-                    self.refuse(
+                    self.refuse_kept(
                         slot,
                         Refusal::new(503, "the server is shutting down; try again in a moment"),
-                        0,
                     );
                 }
                 Receiving::Drain => {}
