@@ -1,0 +1,332 @@
+//! The application under test: it notes every event and does what the request's query says.
+//!
+//! Called by: the engine. The query has a list of actions for each occasion, separated by commas; blanks are `+`:
+//!
+//! | key | occasion | | key | occasion |
+//! | --- | --- | --- | --- | --- |
+//! | `b` | `Begin` | | `e` | `End` |
+//! | `r` | `Read(Data)` | | `t` | `Error(Timeout)` |
+//! | `d` | `Read(Done)` | | `k` | a timer |
+//! | `x` | any other `Error` | | `f` | a `fill` is done |
+//!
+//! Every line that it writes names the exchange that it is meant for, and every answer has the same name in its head: whatever
+//! reaches somebody else is found out.
+//!
+//! Next: `oracle.rs`. The actions are in `act`.
+
+use std::time::Duration;
+
+use encke::http::query;
+use encke::{
+    Cause, Core, Ctx, Event, ExchangeId, HalfClose, Handler, Message, MessageId, Read, RequestHead, Since,
+    WireFormat, WriteError,
+};
+
+use crate::history::{Fact, Format, SharedLog, Tag};
+
+/// The name in the head of every answer that the application gives.
+pub(crate) const TAG_FIELD: &str = "X-Exchange";
+
+/// Notes and obeys.
+pub(crate) struct App {
+    pub(crate) log: SharedLog,
+    /// Handles of exchanges that have ended, for writes that must reach nobody.
+    ended: Vec<ExchangeId>,
+    /// Handles of exchanges that are open, by their tags, but of those that ask to be left `alone`.
+    pub(crate) open: Vec<(Tag, ExchangeId)>,
+    /// Exchanges whose answer has begun with the application's own head.
+    begun: Vec<Tag>,
+}
+
+/// What the application keeps for one exchange.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) tag: Option<Tag>,
+    actions: Vec<(String, String)>,
+    /// Bytes that a `fill` has still to write.
+    left: usize,
+    read: Vec<u8>,
+}
+
+type Context<'a> = Ctx<'a, Plan>;
+
+impl App {
+    pub(crate) fn new(log: SharedLog) -> App {
+        App { log, ended: Vec::new(), open: Vec::new(), begun: Vec::new() }
+    }
+
+    fn note(&self, ctx: &Context<'_>, fact: Fact) {
+        self.log.borrow_mut().note(tag(ctx), fact);
+    }
+
+    fn begin(&mut self, head: &RequestHead<'_>, ctx: &mut Context<'_>) {
+        let pairs = query::pairs(head.query().unwrap_or(""));
+        ctx.state.actions = pairs.flatten().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+        let number = |name: &str| self.value(ctx, name).and_then(|text| text.parse().ok());
+        if let (Some(peer), Some(request)) = (number("p"), number("n")) {
+            ctx.state.tag = Some(Tag { peer, request });
+        }
+        if self.value(ctx, "alone").is_none() {
+            self.open.push((tag(ctx), ctx.id()));
+        }
+        self.note(ctx, Fact::Begin);
+        self.act("b", ctx);
+    }
+
+    fn value(&self, ctx: &Context<'_>, key: &str) -> Option<String> {
+        ctx.state.actions.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+    }
+
+    /// Carries out the actions of one occasion.
+    fn act(&mut self, occasion: &str, ctx: &mut Context<'_>) {
+        for action in self.value(ctx, occasion).unwrap_or_default().split(',').filter(|a| !a.is_empty()) {
+            let mut words = action.splitn(4, ':');
+            let mut word = || words.next().unwrap_or("");
+            let (verb, first, second, third) = (word(), word(), word(), word());
+            self.act_once(verb, first, second, third, ctx);
+        }
+    }
+
+    fn act_once(&mut self, verb: &str, first: &str, second: &str, third: &str, ctx: &mut Context<'_>) {
+        let number = || first.parse::<u64>().unwrap_or(0);
+        let millis = || Duration::from_millis(number());
+        match verb {
+            "w" => self.write_line(first, ctx),
+            "big" => self.write_line(&"x".repeat(number() as usize), ctx),
+            "fill" => {
+                ctx.state.left = number() as usize;
+                self.fill(ctx);
+            }
+            "echo" => {
+                let read = std::mem::take(&mut ctx.state.read);
+                self.write(&read, ctx);
+            }
+            "respond" => self.respond(number() as u16, second, ctx),
+            "start" => {
+                let tag = tag(ctx).to_string();
+                let started = ctx.start(number().max(200) as u16, &[(TAG_FIELD, &tag)]);
+                self.check(started, ctx);
+            }
+            "sized" => {
+                let tag = tag(ctx).to_string();
+                let started = ctx.start_sized(200, &[(TAG_FIELD, &tag)], number());
+                self.check(started, ctx);
+            }
+            "close" => {
+                self.note(ctx, Fact::CloseAsked);
+                ctx.close();
+            }
+            "abort" => {
+                self.note(ctx, Fact::AbortAsked);
+                ctx.abort();
+            }
+            "panic" => panic!("on purpose"),
+            "sub" => self.subscribe(first, second, third, ctx),
+            "unsub" => {
+                self.note(ctx, Fact::Unsubscribed);
+                ctx.unsubscribe();
+            }
+            "pub" => self.publish(first, second.to_owned(), ctx),
+            "pubread" => {
+                let read = std::mem::take(&mut ctx.state.read);
+                self.publish(first, String::from_utf8_lossy(&read).into_owned(), ctx);
+            }
+            "pause" => ctx.pause_reading(),
+            "resume" => ctx.resume_reading(),
+            "collect" => ctx.collect_body(number()),
+            "discard" => ctx.discard_body(),
+            "max" => ctx.set_body_max(number()),
+            "to" => ctx.set_timeout(millis()),
+            "timer" => ctx.set_timer(1, millis()),
+            "cancel" => ctx.cancel_timer(1),
+            "tell" => ctx.on_half_close(HalfClose::Tell),
+            "keep" => ctx.on_half_close(HalfClose::Keep),
+            "up" => {
+                let tag = tag(ctx).to_string();
+                let switched = ctx.upgrade(first, &[(TAG_FIELD, &tag)]);
+                self.check(switched, ctx);
+                self.note(ctx, Fact::Switched);
+            }
+            "stale" => self.use_stale_handles(ctx),
+            other => unreachable!("no such action: {other}"),
+        }
+    }
+
+    fn check(&mut self, outcome: Result<(), WriteError>, ctx: &Context<'_>) {
+        match outcome {
+            Ok(()) => self.begun.push(tag(ctx)),
+            Err(error) => self.note(ctx, Fact::Refused(error)),
+        }
+    }
+
+    fn write_line(&self, text: &str, ctx: &mut Context<'_>) {
+        let line = format!("={}.{text}\n", tag(ctx));
+        self.write(line.as_bytes(), ctx);
+    }
+
+    /// Writes, behind a head with the exchange's name if there is none yet.
+    fn write(&self, bytes: &[u8], ctx: &mut Context<'_>) {
+        let tag = tag(ctx).to_string();
+        match ctx.start(200, &[(TAG_FIELD, &tag)]) {
+            Ok(()) | Err(WriteError::Begun) => {}
+            Err(error) => return self.note(ctx, Fact::Refused(error)),
+        }
+        match ctx.write(bytes) {
+            Ok(()) => self.note(ctx, Fact::Wrote(bytes.to_vec())),
+            Err(error) => self.note(ctx, Fact::Refused(error)),
+        }
+    }
+
+    fn respond(&self, status: u16, text: &str, ctx: &mut Context<'_>) {
+        let tag = tag(ctx).to_string();
+        let body = format!("={tag}.{text}\n");
+        match ctx.respond(status, &[(TAG_FIELD, &tag)], body.as_bytes()) {
+            Ok(()) => {
+                self.note(ctx, Fact::Wrote(body.into_bytes()));
+                self.note(ctx, Fact::CloseAsked);
+            }
+            Err(error) => self.note(ctx, Fact::Refused(error)),
+        }
+    }
+
+    /// Writes until all is written or the engine says `Full`; `drained` goes on.
+    fn fill(&mut self, ctx: &mut Context<'_>) {
+        let tag = tag(ctx).to_string();
+        let _ = ctx.start(200, &[(TAG_FIELD, &tag)]);
+        while ctx.state.left > 0 {
+            let line = format!("={tag}.{}\n", ctx.state.left);
+            match ctx.write(line.as_bytes()) {
+                Ok(()) => {
+                    ctx.state.left = ctx.state.left.saturating_sub(line.len());
+                    self.note(ctx, Fact::Wrote(line.into_bytes()));
+                }
+                Err(error) => return self.note(ctx, Fact::Refused(error)),
+            }
+        }
+        self.act("f", ctx);
+    }
+
+    fn subscribe(&self, channel: &str, format: &str, since: &str, ctx: &mut Context<'_>) {
+        let (wire, format) = match format {
+            "sse" => (WireFormat::SSE, Format::Sse),
+            _ => (WireFormat::STREAM, Format::Stream),
+        };
+        let since = match since {
+            "" => Since::Head,
+            "start" => Since::Start,
+            id => MessageId::parse(id).map_or(Since::Head, Since::Id),
+        };
+        match ctx.subscribe(channel, since, wire) {
+            Ok(subscribed) => {
+                let (channel, at, gap) = (channel.to_owned(), subscribed.at.seq, subscribed.gap);
+                self.note(ctx, Fact::Subscribed { channel, at, gap, format });
+            }
+            Err(error) => self.note(ctx, Fact::Refused(error)),
+        }
+    }
+
+    fn publish(&self, channel: &str, data: String, ctx: &mut Context<'_>) {
+        // What is published names its publisher too, and so is like no other message.
+        let data = format!("{data}@{}", tag(ctx));
+        match ctx.core().publish(channel, Message::new(&data)) {
+            Ok(published) => {
+                let (channel, seq) = (channel.to_owned(), published.id.seq);
+                self.note(ctx, Fact::Published { channel, seq, data });
+            }
+            Err(error) => self.note(ctx, Fact::Refused(error)),
+        }
+    }
+
+    /// Does something to an open exchange from outside of it, as another thread might.
+    pub(crate) fn meddle(&mut self, core: &mut Core, number: usize, deed: usize) {
+        if self.open.is_empty() {
+            return;
+        }
+        let (tag, id) = self.open[number % self.open.len()];
+        let note = |fact| self.log.borrow_mut().note(tag, fact);
+        match deed % 6 {
+            0 | 1 => {
+                // Only behind a head of its own, which names the exchange.
+                let line = format!("={tag}.meddled\n");
+                if self.begun.contains(&tag) && core.write(id, line.as_bytes()).is_ok() {
+                    note(Fact::Wrote(line.into_bytes()));
+                }
+            }
+            2 => {
+                note(Fact::CloseAsked);
+                core.close(id);
+            }
+            3 => {
+                note(Fact::AbortAsked);
+                core.abort(id);
+            }
+            4 => core.set_timer(id, 1, Duration::from_millis(5)),
+            _ => {
+                core.set_timeout(id, Duration::from_millis(20));
+                core.resume_reading(id);
+            }
+        }
+    }
+
+    /// Does with every handle that has ended what a forgotten thread would do.
+    fn use_stale_handles(&mut self, ctx: &mut Context<'_>) {
+        for stale in self.ended.clone() {
+            let outcome = ctx.core().write(stale, b"STRAY");
+            let core = ctx.core();
+            core.set_timer(stale, 9, Duration::from_millis(1));
+            core.set_timeout(stale, Duration::from_millis(1));
+            core.resume_reading(stale);
+            core.close(stale);
+            core.abort(stale);
+            let outcome = if core.is_open(stale) { Ok(()) } else { outcome };
+            self.note(ctx, Fact::Stale(outcome));
+        }
+    }
+}
+
+impl Handler for App {
+    type State = Plan;
+
+    fn event(&mut self, event: Event<'_>, ctx: &mut Context<'_>) {
+        match event {
+            Event::Begin(head) => self.begin(head, ctx),
+            Event::Read(Read::Data(bytes)) => {
+                self.note(ctx, Fact::Data(bytes.to_vec()));
+                ctx.state.read.extend_from_slice(bytes);
+                self.act("r", ctx);
+            }
+            Event::Read(Read::Done) => {
+                self.note(ctx, Fact::Done);
+                self.act("d", ctx);
+            }
+            Event::Error(cause) => {
+                self.note(ctx, Fact::Error(cause));
+                self.act(if cause == Cause::Timeout { "t" } else { "x" }, ctx);
+            }
+            Event::End(end) => {
+                self.note(ctx, Fact::End(end));
+                self.act("e", ctx);
+                let id = ctx.id();
+                self.open.retain(|(_, open)| *open != id);
+                self.ended.push(id);
+                if self.ended.len() > 8 {
+                    self.ended.remove(0);
+                }
+            }
+        }
+    }
+
+    fn drained(&mut self, ctx: &mut Context<'_>) {
+        self.note(ctx, Fact::Drained);
+        self.fill(ctx);
+    }
+
+    fn timer(&mut self, key: u64, ctx: &mut Context<'_>) {
+        self.note(ctx, Fact::Timer(key));
+        self.act("k", ctx);
+    }
+}
+
+fn tag(ctx: &Context<'_>) -> Tag {
+    ctx.state.tag.unwrap_or(Tag { peer: usize::MAX, request: 0 })
+}

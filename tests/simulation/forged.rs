@@ -1,0 +1,223 @@
+//! Histories that never happened: each oracle is shown one and has to object, and is shown an honest one and has to be silent.
+//!
+//! Next: `stories.rs`.
+
+use encke::time::Instant;
+use encke::{Cause, End, Stall, WriteError};
+
+use crate::hearing::channels;
+use crate::history::{Answer, Asked, Entry, Fact, Format, Heard, Outcome, Tag};
+use crate::oracle::{
+    Verdict, bodies, causes, completion, judge, lives, order, pollution, reads, stale_handles,
+};
+
+const TAG: Tag = Tag { peer: 0, request: 0 };
+
+/// The facts of one exchange, a millisecond apart.
+fn history(facts: &[Fact]) -> Vec<Entry> {
+    let entry = |(at, fact): (usize, &Fact)| {
+        let at = Instant::from_micros(at as u64 * 1000);
+        Entry { at, tag: TAG, fact: fact.clone() }
+    };
+    facts.iter().enumerate().map(entry).collect()
+}
+
+/// A peer that sent "body" and heard one chunked answer.
+fn heard(body: &str, outcome: Outcome) -> Vec<Heard> {
+    let asked = vec![Asked { method: "POST".to_owned(), body: b"body".to_vec() }];
+    let answer = Answer {
+        status: 200,
+        tag: Some(TAG.to_string()),
+        fields: " transfer-encoding: chunked".to_owned(),
+        body: body.as_bytes().to_vec(),
+        outcome,
+    };
+    vec![Heard { peer: 0, asked, answers: vec![answer], ..Heard::default() }]
+}
+
+fn late() -> Outcome {
+    Outcome::Complete(Instant::from_micros(1_000_000))
+}
+
+fn data(text: &str) -> Fact {
+    Fact::Data(text.as_bytes().to_vec())
+}
+
+fn wrote(text: &str) -> Fact {
+    Fact::Wrote(text.as_bytes().to_vec())
+}
+
+const CLOSED: Fact = Fact::End(End::Closed);
+const FAILED: Fact = Fact::End(End::Failed);
+const STALLED: Fact = Fact::Error(Cause::Stalled(Stall::Reading));
+
+#[track_caller]
+fn objects(verdict: Verdict, word: &str) {
+    let objection = verdict.expect_err("an oracle that does not object");
+    assert!(objection.contains(word), "it says: {objection}");
+}
+
+#[test]
+fn an_honest_history_passes() {
+    let facts = [Fact::Begin, data("bo"), data("dy"), wrote("=0.0.a\n"), Fact::Done, CLOSED];
+    assert_eq!(judge(&history(&facts), &heard("=0.0.a\n", late()), &[]), Ok(()));
+    let facts = [Fact::Begin, Fact::Error(Cause::Timeout), STALLED, FAILED];
+    assert_eq!(judge(&history(&facts), &heard("", Outcome::Broken), &[]), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_lives_objects() {
+    for facts in [
+        vec![],
+        vec![Fact::Begin],
+        vec![Fact::Done, CLOSED],
+        vec![Fact::Done, Fact::Begin, CLOSED],
+        vec![Fact::Begin, Fact::Begin, CLOSED],
+        vec![Fact::Begin, CLOSED, CLOSED],
+        vec![Fact::Begin, CLOSED, Fact::Drained],
+        vec![Fact::Begin, CLOSED, Fact::Timer(1)],
+    ] {
+        let is_nothing = facts.is_empty();
+        assert_eq!(lives(&history(&facts)).is_ok(), is_nothing, "{facts:?}");
+    }
+}
+
+#[test]
+fn the_oracle_of_causes_objects() {
+    objects(causes(&history(&[Fact::Begin, FAILED])), "nobody said why");
+    objects(causes(&history(&[Fact::Begin, STALLED, STALLED, FAILED])), "behind the fatal");
+    objects(
+        causes(&history(&[Fact::Begin, STALLED, Fact::Error(Cause::Timeout), FAILED])),
+        "behind the fatal",
+    );
+    objects(causes(&history(&[Fact::Begin, STALLED, CLOSED])), "behind the fatal");
+    objects(causes(&history(&[Fact::Begin, STALLED, Fact::Done, FAILED])), "behind the fatal");
+    assert_eq!(causes(&history(&[Fact::Begin, Fact::AbortAsked, FAILED])), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_reads_objects() {
+    objects(reads(&history(&[Fact::Begin, Fact::Done, Fact::Done])), "done twice");
+    objects(reads(&history(&[Fact::Begin, Fact::Done, data("x")])), "read on");
+    objects(reads(&history(&[Fact::Begin, data("")])), "read nothing");
+    assert_eq!(reads(&history(&[Fact::Begin, Fact::Switched, Fact::Done, data("x")])), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_stale_handles_objects() {
+    objects(stale_handles(&history(&[Fact::Begin, Fact::Stale(Ok(()))])), "stale handle");
+    objects(stale_handles(&history(&[Fact::Stale(Err(WriteError::Full))])), "stale handle");
+    assert_eq!(stale_handles(&history(&[Fact::Stale(Err(WriteError::Ended))])), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_bodies_objects() {
+    let heard = heard("", Outcome::Open);
+    objects(bodies(&history(&[Fact::Begin, data("odd")]), &heard), "did not send");
+    objects(bodies(&history(&[Fact::Begin, data("body"), data("body")]), &heard), "did not send");
+    objects(bodies(&history(&[Fact::Begin, data("bod"), Fact::Done]), &heard), "before all was read");
+}
+
+#[test]
+fn the_oracle_of_order_objects() {
+    let mut swapped = heard("", late());
+    swapped[0].answers[0].tag = Some("0.1".to_owned());
+    objects(order(&swapped), "says that it is");
+    let mut unfinished = heard("", Outcome::Open);
+    let second = unfinished[0].answers[0].clone();
+    unfinished[0].answers.push(Answer { tag: None, ..second });
+    objects(order(&unfinished), "behind the unfinished");
+    let mut nonsense = heard("", Outcome::Open);
+    nonsense[0].nonsense = Some("bytes".to_owned());
+    objects(order(&nonsense), "nonsense");
+}
+
+#[test]
+fn the_oracle_of_pollution_objects() {
+    let facts = history(&[Fact::Begin, wrote("=0.0.a\n"), CLOSED]);
+    objects(pollution(&facts, &heard("=0.0.a\n=1.0.b\n", late())), "not written for it");
+    objects(pollution(&facts, &heard("STRAY", Outcome::Open)), "not written for it");
+    objects(pollution(&facts, &heard("=0.0", late())), "lacks bytes");
+    assert_eq!(pollution(&facts, &heard("=0.0", Outcome::Broken)), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_completion_objects() {
+    let failed = history(&[Fact::Begin, STALLED, FAILED]);
+    objects(completion(&failed, &heard("", late())), "passes for whole");
+    let open = history(&[Fact::Begin]);
+    objects(completion(&open, &heard("", late())), "passes for whole");
+    let closed_later = history(&[Fact::Begin, Fact::Done, CLOSED]);
+    objects(
+        completion(&closed_later, &heard("", Outcome::Complete(Instant::from_micros(1)))),
+        "passes for whole",
+    );
+    assert_eq!(completion(&failed, &heard("", Outcome::Broken)), Ok(()));
+}
+
+/// Two messages, and a subscriber that stands before them.
+fn published(format: Format, gap: bool) -> Vec<Entry> {
+    let channel = || "news".to_owned();
+    let message = |seq: u64, data: &str| Fact::Published { channel: channel(), seq, data: data.to_owned() };
+    let subscribed = Fact::Subscribed { channel: channel(), at: 3, gap, format };
+    history(&[Fact::Begin, message(3, "old"), subscribed, message(4, "one"), message(6, "two"), CLOSED])
+}
+
+#[test]
+fn the_oracle_of_channels_objects_to_lines() {
+    let facts = published(Format::Stream, false);
+    for (body, is_right) in [
+        ("", true),
+        ("one\n", true),
+        ("one\n=0.0.own\ntwo\n", true),
+        ("two\n", false),
+        ("two\none\n", false),
+        ("one\none\n", false),
+        ("old\none\n", false),
+        ("one\ntwo\nthree\n", false),
+        ("=1.0.strange\n", false),
+        ("o\n", false),
+        ("one\ntw", false),
+    ] {
+        assert_eq!(channels(&facts, &heard(body, late()), &[]).is_ok(), is_right, "{body:?}");
+    }
+    assert_eq!(
+        channels(&facts, &heard("one\ntw", Outcome::Broken), &[]),
+        Ok(()),
+        "a broken stream may break anywhere"
+    );
+}
+
+#[test]
+fn the_oracle_of_channels_objects_to_events() {
+    let (one, two) = ("id: 7-4\ndata: one\n\n", "id: 7-6\ndata: two\n\n");
+    let gap = "id: 7-4\nevent: encke-gap\ndata: {\"gap\":true}\n\n";
+    for (told, body, is_right) in [
+        (false, format!("{one}:\n{two}"), true),
+        (false, format!("{gap}{two}"), true),
+        (false, two.to_owned(), false),
+        (false, format!("{one}{one}"), false),
+        (false, format!("{one}{gap}{one}"), false),
+        (false, "id: 7-5\ndata: one\n\n".to_owned(), false),
+        (false, "id: 7-4\ndata: on\n\n".to_owned(), false),
+        (false, "id: 7-4\ndata: one\n".to_owned(), false),
+        (false, "data one\n\n".to_owned(), false),
+        (true, one.to_owned(), false),
+        (true, format!("{gap}{two}"), true),
+    ] {
+        let facts = published(Format::Sse, told);
+        assert_eq!(channels(&facts, &heard(&body, late()), &[]).is_ok(), is_right, "{body:?}");
+    }
+}
+
+#[test]
+fn the_oracle_of_channels_objects_to_a_message_that_never_came() {
+    let facts = published(Format::Stream, false);
+    objects(channels(&facts, &heard("one\n", Outcome::Broken), &[0]), "never got 6");
+    assert_eq!(
+        channels(&facts, &heard("one\n", Outcome::Broken), &[1]),
+        Ok(()),
+        "who left early may lack some"
+    );
+    assert_eq!(channels(&facts, &heard("one\ntwo\n", Outcome::Broken), &[0]), Ok(()));
+}

@@ -1,0 +1,172 @@
+//! What happened: the application's side of the story, in order, and a transcript of both sides for people.
+//!
+//! `app.rs` writes facts, `peer.rs` keeps what it heard in answers; `oracle.rs` judges both and nothing else.
+//!
+//! Next: `app.rs`.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use encke::time::Instant;
+use encke::{Cause, End, WriteError};
+
+use crate::link::Ending;
+
+/// Which request of which peer: the simulator's own name for an exchange, carried in its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Tag {
+    pub(crate) peer: usize,
+    pub(crate) request: usize,
+}
+
+/// Whoever acts from outside of any exchange.
+pub(crate) const OUTSIDE: Tag = Tag { peer: usize::MAX, request: usize::MAX };
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.peer, self.request)
+    }
+}
+
+/// A wire format, as far as an oracle must read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Sse,
+    Stream,
+}
+
+/// Something that the application was told or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Begin,
+    Data(Vec<u8>),
+    Done,
+    Error(Cause),
+    End(End),
+    Drained,
+    Timer(u64),
+    /// Body bytes that the engine took.
+    Wrote(Vec<u8>),
+    /// A call that the engine refused.
+    Refused(WriteError),
+    Switched,
+    AbortAsked,
+    CloseAsked,
+    Subscribed {
+        channel: String,
+        at: u64,
+        gap: bool,
+        format: Format,
+    },
+    Unsubscribed,
+    Published {
+        channel: String,
+        seq: u64,
+        data: String,
+    },
+    /// What a write to an exchange that had ended was answered.
+    Stale(Result<(), WriteError>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) at: Instant,
+    pub(crate) tag: Tag,
+    pub(crate) fact: Fact,
+}
+
+/// The answer to one request, as its peer heard it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Whose it says it is; none for an answer of the engine's own.
+    pub(crate) tag: Option<String>,
+    pub(crate) fields: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Open,
+    /// The peer takes it for whole.
+    Complete(Instant),
+    /// The peer sees that something is missing.
+    Broken,
+}
+
+/// What one peer did and heard.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) peer: usize,
+    /// Methods and bodies of its requests, as far as it meant to send them.
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) ending: Option<Ending>,
+    /// What was not HTTP, or not asked for.
+    pub(crate) nonsense: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Both logs, shared by everything in a world.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) now: Instant,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) transcript: Vec<String>,
+}
+
+pub(crate) type SharedLog = Rc<RefCell<Log>>;
+
+impl Log {
+    pub(crate) fn note(&mut self, tag: Tag, fact: Fact) {
+        let text = tell(&fact);
+        if !text.is_empty() {
+            let who = if tag == OUTSIDE { "outside".to_owned() } else { tag.to_string() };
+            self.say(&format!("app {who}: {text}"));
+        }
+        self.entries.push(Entry { at: self.now, tag, fact });
+    }
+
+    pub(crate) fn say(&mut self, line: &str) {
+        let millis = self.now.as_micros() / 1000;
+        self.transcript.push(format!("{:>4}.{:03} {line}", millis / 1000, millis % 1000));
+    }
+}
+
+/// A fact in words; none for what the peer's side of the transcript shows anyway.
+fn tell(fact: &Fact) -> String {
+    match fact {
+        Fact::Begin => "Begin".to_owned(),
+        Fact::Data(bytes) => format!("Read({})", quote(bytes)),
+        Fact::Done => "Read(Done)".to_owned(),
+        Fact::Error(Cause::Protocol(refusal)) => format!("Error(Protocol {})", refusal.status),
+        Fact::Error(cause) => format!("Error({cause:?})"),
+        Fact::End(end) => format!("End({end:?})"),
+        Fact::Drained => "drained".to_owned(),
+        Fact::Timer(key) => format!("timer {key}"),
+        Fact::Refused(error) => format!("refused: {error:?}"),
+        Fact::Stale(outcome) => format!("a stale handle: {outcome:?}"),
+        Fact::Published { channel, seq, .. } => format!("publishes {channel} {seq}"),
+        Fact::Subscribed { channel, at, gap, .. } => {
+            format!("hears {channel} from {at}{}", if *gap { ", with a gap" } else { "" })
+        }
+        Fact::Wrote(_) | Fact::Switched | Fact::AbortAsked | Fact::CloseAsked | Fact::Unsubscribed => {
+            String::new()
+        }
+    }
+}
+
+/// Bytes for people: short ones as text, long ones as a number.
+pub(crate) fn quote(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.len() <= 60 => format!("{text:?}"),
+        _ => format!("{} bytes", bytes.len()),
+    }
+}

@@ -1,0 +1,131 @@
+//! Storms: many seeds, each a world of its own with limits, links, peers and misfortunes drawn from it.
+//!
+//! A failing seed prints itself, the last happenings, and the command that replays it. `ENCKE_SEED=n` runs one seed,
+//! `ENCKE_SEEDS=n` the first n instead of 200.
+//!
+//! Absent on purpose: expectations about single answers. A storm knows only the law, and that at its end nothing is left;
+//! except that a peer who does everything right, with nothing done against it, gets every answer (`honest`).
+
+use std::time::{Duration, Instant as Clock};
+
+use encke::Limits;
+
+use crate::crowd::{Crowd, populate};
+use crate::history::Outcome;
+use crate::oracle;
+use crate::rng::Rng;
+use crate::world::{Poll, World};
+
+const SEEDS: u64 = 200;
+
+#[test]
+fn storms() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (first, last) = match (number("ENCKE_SEED"), number("ENCKE_SEEDS")) {
+        (Some(seed), _) => (seed, seed + 1),
+        (None, seeds) => (0, seeds.unwrap_or(SEEDS)),
+    };
+    let begun = Clock::now();
+    let (mut turns, mut failed) = (0, Vec::new());
+    for seed in first..last {
+        let storm = std::panic::catch_unwind(|| storm(seed));
+        match storm.unwrap_or_else(|_| Err("the engine panicked, see above".to_owned())) {
+            Ok(more) => turns += more,
+            Err(objection) => {
+                let line = objection.lines().next().unwrap_or_default();
+                eprintln!("seed {seed}: {line}");
+                failed.push((seed, objection));
+            }
+        }
+    }
+    println!("{} storms, {turns} turns, {:?}", last - first, begun.elapsed());
+    if let Some((seed, objection)) = failed.first() {
+        let replay = format!("ENCKE_SEED={seed} cargo test --test simulation storms -- --nocapture");
+        panic!("{} seeds failed, the first is {seed}: {objection}\nreplay: {replay}", failed.len());
+    }
+}
+
+/// One world. An objection carries the last that happened.
+fn storm(seed: u64) -> Result<u64, String> {
+    let mut rng = Rng::new(seed);
+    let manner = *rng.pick(&[Poll::Calm, Poll::Wild, Poll::Wild]);
+    let mut world = World::new(limits(&mut rng), manner, rng.next());
+    let crowd = populate(&mut world, &mut rng);
+    for _ in 0..rng.between(0, 10) {
+        let (number, deed, is_posted) = (rng.between(0, 99), rng.between(0, 99), rng.chance(50));
+        world.deed_at(rng.millis(0, 9_000), move |engine, now| match is_posted {
+            true => engine
+                .remote()
+                .post(move |app, core| app.meddle(core, number, deed))
+                .expect("room in the mailbox"),
+            false => engine.run(now, |app, core| app.meddle(core, number, deed)),
+        });
+    }
+    // Nobody waits longer than this for anything.
+    let end = Duration::from_secs(200);
+    let is_cut_short = rng.chance(30);
+    let shutdown = if is_cut_short { rng.millis(0, 8_000) } else { end };
+    world.deed_at(shutdown, |engine, now| engine.shutdown(now));
+    let verdict = judge(&mut world, &crowd, is_cut_short, end + Duration::from_secs(100));
+    if std::env::var("ENCKE_SEED").is_ok() {
+        println!("{}", world.log.borrow().transcript.join("\n"));
+    }
+    verdict.map_err(|objection| {
+        let log = world.log.borrow();
+        let from = log.transcript.len().saturating_sub(40);
+        format!("{objection}\n{}", log.transcript[from..].join("\n"))
+    })?;
+    Ok(world.turns)
+}
+
+fn judge(world: &mut World, crowd: &Crowd, is_cut_short: bool, end: Duration) -> oracle::Verdict {
+    world.run_until(end)?;
+    let entries = world.log.borrow().entries.clone();
+    let heard = world.heard();
+    let diligent = if is_cut_short { &[][..] } else { &crowd.diligent };
+    oracle::judge(&entries, &heard, diligent)?;
+    if let Some(fault) = world.faults().first() {
+        return Err(fault.clone());
+    }
+    if !is_cut_short {
+        for peer in crowd.honest.iter().map(|&peer| &heard[peer]) {
+            let whole = peer.answers.iter().filter(|a| matches!(a.outcome, Outcome::Complete(_))).count();
+            if whole != peer.asked.len() {
+                return Err(format!(
+                    "the honest peer {} got {whole} of {} answers",
+                    peer.peer,
+                    peer.asked.len()
+                ));
+            }
+        }
+    }
+    oracle::leftovers(&world.engine)
+}
+
+/// Limits, generous or tiny: tiny buffers find what generous ones hide.
+fn limits(rng: &mut Rng) -> Limits {
+    let mut limits = Limits::default();
+    limits.head_timeout = rng.millis(500, 5_000);
+    limits.body_timeout = rng.millis(500, 5_000);
+    limits.keep_alive_timeout = rng.millis(1_000, 5_000);
+    limits.write_timeout = rng.millis(500, 5_000);
+    limits.comet_timeout = rng.millis(200, 20_000);
+    limits.heartbeat = rng.millis(100, 5_000);
+    limits.drain_timeout = rng.millis(10, 5_000);
+    limits.linger_timeout = rng.millis(10, 2_000);
+    limits.head_bytes_max = rng.magnitude(256, 16_384);
+    limits.body_bytes_max = rng.magnitude(64, 100_000) as u64;
+    limits.discard_bytes_max = rng.magnitude(1, 10_000) as u64;
+    limits.output_bytes_max = rng.magnitude(1, 20_000);
+    limits.history_count_max = rng.magnitude(1, 200);
+    limits.history_bytes_max = rng.magnitude(1, 20_000);
+    limits.batch_bytes_max = rng.magnitude(1, 20_000);
+    limits.read_bytes_per_turn_max = rng.magnitude(1, 20_000);
+    limits.requests_per_turn_max = rng.magnitude(1, 64);
+    limits.visits_per_turn_max = rng.magnitude(1, 64);
+    limits.resumptions_per_turn_max = rng.magnitude(1, 64);
+    if rng.chance(15) {
+        limits.connections_max = rng.between(3, 20);
+    }
+    limits
+}

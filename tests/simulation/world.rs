@@ -1,0 +1,321 @@
+//! The world: virtual time, a heap of happenings, and the very engine that production runs.
+//!
+//! ```text
+//!   happenings by (time, number) ─► peers act ─► links raise edges ─► Engine::ready ─► Engine::turn
+//!            ▲                                                                             │
+//!            └── otherwise jump to the next happening or to Engine::next_deadline ◄────────┘
+//! ```
+//!
+//! Readiness is edge-triggered as with epoll: it is reported when something has changed, once, some time later and merged with
+//! what changed meanwhile. Now and then a report comes in vain, or for a connection that is gone.
+//!
+//! Invariant: nothing here asks a clock. Turns that achieve nothing are counted, for an engine that spins is wrong even if all
+//! its answers are right.
+//!
+//! Next: `stories.rs`, `storms.rs`.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use encke::engine::{Engine, Readiness};
+use encke::time::{Instant, Now};
+use encke::{ConnectionId, Limits};
+
+use crate::app::App;
+use crate::history::{Heard, SharedLog};
+use crate::link::{Link, Wire};
+use crate::peer::Peer;
+use crate::rng::Rng;
+use crate::script::Step;
+use crate::shape::Shape;
+
+pub(crate) type TheEngine = Engine<Link, App>;
+
+/// Turns in a row that may achieve nothing. A walk over some ten entries of a wheel or a slab is all that there should be.
+const IDLE_TURNS_MAX: usize = 3_000;
+
+/// Engine, peers and time.
+pub(crate) struct World {
+    pub(crate) engine: TheEngine,
+    pub(crate) log: SharedLog,
+    pub(crate) now: Instant,
+    peers: Vec<Guest>,
+    happenings: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    /// What the numbers in the heap mean.
+    meanings: Vec<Option<Happening>>,
+    number: u64,
+    manner: Poll,
+    rng: Rng,
+    idle_turns: usize,
+    achieved: (u64, usize),
+    pub(crate) turns: u64,
+}
+
+/// A peer and what the world knows of its connection.
+struct Guest {
+    peer: Peer,
+    shape: Option<Link>,
+    id: Option<ConnectionId>,
+    is_report_due: bool,
+    wake: Option<Instant>,
+}
+
+enum Happening {
+    Connect(usize),
+    Wake(usize),
+    Report(usize),
+    Stale(ConnectionId),
+    Deed(Box<dyn FnOnce(&mut TheEngine, Now)>),
+}
+
+/// How readiness is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Poll {
+    /// At once and exactly.
+    Calm,
+    /// Late, merged, in vain and to the dead.
+    Wild,
+}
+
+impl World {
+    pub(crate) fn new(limits: Limits, manner: Poll, seed: u64) -> World {
+        quiet();
+        let log: SharedLog = Rc::default();
+        let engine = Engine::new(App::new(Rc::clone(&log)), limits, 7, World::clock(Instant::default()));
+        World {
+            engine: engine.expect("limits that can work"),
+            log,
+            now: Instant::default(),
+            peers: Vec::new(),
+            happenings: BinaryHeap::new(),
+            meanings: Vec::new(),
+            number: 0,
+            manner,
+            rng: Rng::new(seed),
+            idle_turns: 0,
+            achieved: (0, 0),
+            turns: 0,
+        }
+    }
+
+    fn clock(at: Instant) -> Now {
+        Now { at, unix_seconds: 1_700_000_000 + at.as_micros() / 1_000_000 }
+    }
+
+    /// A peer that connects at a time and follows a script.
+    pub(crate) fn peer_at(&mut self, at: Duration, shape: Shape, script: Vec<Step>) -> usize {
+        let index = self.peers.len();
+        let wire = Wire::new(shape, self.rng.fork());
+        let peer = Peer::new(index, script, Rc::clone(&wire), Rc::clone(&self.log));
+        let shape = Some(Link(wire));
+        self.peers.push(Guest { peer, shape, id: None, is_report_due: false, wake: None });
+        self.happens(Instant::default() + at, Happening::Connect(index));
+        index
+    }
+
+    /// Something else that happens at a time.
+    pub(crate) fn deed_at(&mut self, at: Duration, deed: impl FnOnce(&mut TheEngine, Now) + 'static) {
+        self.happens(Instant::default() + at, Happening::Deed(Box::new(deed)));
+    }
+
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.peers.iter().map(|guest| guest.peer.heard.clone()).collect()
+    }
+
+    /// What the engine did to transports that it must not do.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let named = |(index, guest): (usize, &Guest)| {
+            let faults = guest.peer.wire.borrow().faults.clone();
+            faults.into_iter().map(move |fault| format!("peer {index}: {fault}")).collect::<Vec<_>>()
+        };
+        self.peers.iter().enumerate().flat_map(named).collect()
+    }
+
+    /// Runs until nothing will ever happen again, or until a time.
+    pub(crate) fn run_until(&mut self, end: Duration) -> Result<(), String> {
+        let end = Instant::default() + end;
+        while self.step(end)? {}
+        Ok(())
+    }
+
+    /// What a reactor does in one round of its loop, or a leap in time.
+    fn step(&mut self, end: Instant) -> Result<bool, String> {
+        self.log.borrow_mut().now = self.now;
+        let due = self.take_due();
+        let has_happened = !due.is_empty();
+        for happening in due {
+            self.happen(happening);
+        }
+        if has_happened || self.engine.next_deadline().is_some_and(|at| at <= self.now) {
+            self.turn()?;
+        }
+        while let Some((id, link)) = self.engine.next_closed() {
+            self.close(id, link);
+        }
+        self.watch();
+        let happening = self.happenings.peek().map(|Reverse((at, ..))| *at);
+        let next = [happening, self.engine.next_deadline()].into_iter().flatten().min();
+        match next {
+            Some(next) if next <= end => {
+                // A turn takes time too, so that others may come between two of them.
+                self.now = next.max(self.now + Duration::from_micros(5));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), String> {
+        self.turns += 1;
+        self.engine.turn(World::clock(self.now));
+        let counters = self.engine.core().counters();
+        let sum = counters.bytes_in + counters.bytes_out + counters.opened + counters.closed;
+        let achieved = (sum + counters.exchanges + counters.refused, self.log.borrow().entries.len());
+        self.idle_turns = if achieved == self.achieved { self.idle_turns + 1 } else { 0 };
+        self.achieved = achieved;
+        if self.idle_turns > IDLE_TURNS_MAX {
+            return Err(format!("the engine spins: {IDLE_TURNS_MAX} turns without progress"));
+        }
+        Ok(())
+    }
+
+    fn happens(&mut self, at: Instant, happening: Happening) {
+        self.number += 1;
+        self.meanings.push(Some(happening));
+        self.happenings.push(Reverse((at, self.number, self.meanings.len() - 1)));
+    }
+
+    fn take_due(&mut self) -> Vec<Happening> {
+        let mut due = Vec::new();
+        while let Some(Reverse((at, _, meaning))) = self.happenings.peek().copied() {
+            if at > self.now {
+                break;
+            }
+            self.happenings.pop();
+            due.extend(self.meanings[meaning].take());
+        }
+        due
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let now = World::clock(self.now);
+        match happening {
+            Happening::Connect(index) => self.connect(index),
+            Happening::Wake(index) => {
+                let guest = &mut self.peers[index];
+                guest.wake = None;
+                if let Some(at) = guest.peer.act(self.now) {
+                    self.wake_at(index, at);
+                }
+            }
+            Happening::Report(index) => self.report(index),
+            Happening::Stale(id) => {
+                let all = Readiness { readable: true, writable: true, read_closed: true, error: true };
+                self.engine.ready(id, all, now);
+            }
+            Happening::Deed(deed) => deed(&mut self.engine, now),
+        }
+    }
+
+    /// Accepts a peer's connection. Whatever was there before is reported as a poll does when a socket is registered.
+    fn connect(&mut self, index: usize) {
+        let Some(link) = self.peers[index].shape.take() else { return };
+        self.log.borrow_mut().say(&format!("peer {index} connects"));
+        let wire = Rc::clone(&link.0);
+        match self.engine.open(link, World::clock(self.now)) {
+            Ok(id) => {
+                self.peers[index].id = Some(id);
+                let level = wire.borrow().level();
+                wire.borrow_mut().edges = level;
+            }
+            Err(link) => drop(link),
+        }
+        self.wake_at(index, self.now);
+    }
+
+    fn wake_at(&mut self, index: usize, at: Instant) {
+        let guest = &mut self.peers[index];
+        if guest.wake.is_none_or(|wake| at < wake) {
+            guest.wake = Some(at);
+            self.happens(at, Happening::Wake(index));
+        }
+    }
+
+    fn report(&mut self, index: usize) {
+        let guest = &mut self.peers[index];
+        guest.is_report_due = false;
+        let Some(id) = guest.id else { return };
+        let mut wire = guest.peer.wire.borrow_mut();
+        let mut edges = std::mem::take(&mut wire.edges);
+        if self.manner == Poll::Wild && self.rng.chance(50) {
+            // An edge brings the whole state of its socket with it.
+            let level = wire.level();
+            edges.readable |= level.readable;
+            edges.writable |= level.writable;
+            edges.read_closed |= level.read_closed;
+        }
+        drop(wire);
+        self.engine.ready(id, edges, World::clock(self.now));
+    }
+
+    /// Whoever has news is told of it, a little later.
+    fn watch(&mut self) {
+        for index in 0..self.peers.len() {
+            let guest = &self.peers[index];
+            if guest.id.is_none() && guest.peer.wants_to_read().is_none() {
+                continue;
+            }
+            let has_edges = guest.peer.wire.borrow().has_edges();
+            if has_edges && !guest.is_report_due && guest.id.is_some() {
+                self.peers[index].is_report_due = true;
+                let delay = match self.manner {
+                    Poll::Calm => Duration::ZERO,
+                    Poll::Wild => Duration::from_micros(self.rng.magnitude(1, 3_000) as u64),
+                };
+                self.happens(self.now + delay, Happening::Report(index));
+            }
+            if let Some(at) = self.peers[index].peer.wants_to_read() {
+                self.wake_at(index, at.max(self.now + Duration::from_micros(100)));
+            }
+            self.tease(index);
+        }
+    }
+
+    /// Reports in vain, which any driver may make.
+    fn tease(&mut self, index: usize) {
+        if self.manner == Poll::Calm || !self.rng.chance(1) || self.peers[index].id.is_none() {
+            return;
+        }
+        let edges = Readiness { readable: true, writable: self.rng.chance(50), ..Readiness::default() };
+        let mut wire = self.peers[index].peer.wire.borrow_mut();
+        wire.edges.readable |= edges.readable;
+        wire.edges.writable |= edges.writable;
+    }
+
+    fn close(&mut self, id: ConnectionId, link: Link) {
+        drop(link);
+        if let Some(index) = self.peers.iter().position(|guest| guest.id == Some(id)) {
+            self.peers[index].id = None;
+            self.wake_at(index, self.now);
+        }
+        if self.manner == Poll::Wild && self.rng.chance(30) {
+            let delay = self.rng.millis(0, 50);
+            self.happens(self.now + delay, Happening::Stale(id));
+        }
+    }
+}
+
+/// Panics on purpose need not be read about.
+fn quiet() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() != Some("on purpose") {
+                loud(info);
+            }
+        }));
+    });
+}
