@@ -117,7 +117,8 @@ pub(crate) enum Fate {
 /// What a FIN means while the answer is open (DESIGN: a half-closed peer may still want its answer).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HalfClose {
-    /// A peer that shuts down its sending side gets a finite answer whole; on a stream it counts as gone.
+    /// A peer that shuts down its sending side gets a finite answer whole; on a stream it counts as gone. While no answer has begun
+    /// nothing can be told, as it may only have finished sending: who parks an exchange and wants to know chooses `Tell`.
     #[default]
     Auto,
     /// It counts as gone, whatever the answer: `Error(Disconnected)`.
@@ -235,8 +236,8 @@ impl Connection {
         }
     }
 
-    /// Whether the peer's FIN, once read, means that nobody waits for this answer.
-    pub(crate) fn counts_as_gone(&self) -> bool {
+    /// Whether the peer's FIN, once read, means that nobody waits for this answer. `kept_max` is as for `wants_bytes`.
+    pub(crate) fn counts_as_gone(&self, kept_max: usize) -> bool {
         let is_endless = matches!(self.sending, Sending::Streaming(_) | Sending::Tunnel);
         match (self.peer, self.half_close) {
             (PeerSide::Open, _) | (_, HalfClose::Keep) => false,
@@ -244,9 +245,9 @@ impl Connection {
             (PeerSide::Closed, HalfClose::Auto) => is_endless,
             // The end itself is unread. Where reading has stopped it counts all the same, or it would never be found; but a
             // paused body may be lying whole before it.
-            (PeerSide::Closing, HalfClose::Tell) => !self.wants_bytes(usize::MAX),
+            (PeerSide::Closing, HalfClose::Tell) => !self.wants_bytes(kept_max),
             (PeerSide::Closing, HalfClose::Auto) => {
-                is_endless && self.receiving != Receiving::Body && !self.wants_bytes(usize::MAX)
+                is_endless && self.receiving != Receiving::Body && !self.wants_bytes(kept_max)
             }
         }
     }

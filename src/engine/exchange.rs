@@ -132,7 +132,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         match connection.life {
             Life::CloseAsked => self.end(slot, End::Closed),
             Life::AbortAsked => self.end_failed(slot, Some(500)),
-            Life::Open if connection.has_exchange() && connection.counts_as_gone() => {
+            Life::Open
+                if connection.has_exchange()
+                    && connection.counts_as_gone(self.core.limits.head_bytes_max) =>
+            {
                 self.fail(slot, Cause::Disconnected);
             }
             Life::Open | Life::LastWords | Life::Lost => {}

@@ -230,7 +230,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.core.is_shutting_down() && self.core.connections.is_empty()
     }
 
-    /// Cuts every connection at once. Open exchanges get `End(Shutdown)`, and nothing more goes out.
+    /// Cuts every connection at once. Open exchanges get `End(Shutdown)`, and what their peers do not take now is lost.
     pub fn abort(&mut self) {
         self.core.shutdown();
         self.cut_all();

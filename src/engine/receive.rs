@@ -366,7 +366,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 && connection.is_body_missing()
                 && connection.reading == Reading::Flowing
                 && connection.kept() == 0;
-            if connection.life == Life::Open && (is_cut_short || connection.counts_as_gone()) {
+            if connection.life == Life::Open
+                && (is_cut_short || connection.counts_as_gone(self.core.limits.head_bytes_max))
+            {
                 self.fail(slot, Cause::Disconnected);
             }
             return;

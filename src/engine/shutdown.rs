@@ -74,12 +74,14 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
     }
 
-    /// Cuts every connection: an exchange still open gets `End(Shutdown)`, and what is owed is lost.
+    /// Cuts every connection: an exchange still open gets `End(Shutdown)`, and what its peer does not take at once is lost.
     pub(crate) fn cut_all(&mut self) {
         for slot in 0..self.slots() {
             if self.core.connections.contains(slot as usize) {
                 if self.core.at(slot).has_exchange() {
                     self.end(slot, End::Shutdown);
+                    // Whoever reads gets the last words; whoever does not has had its time.
+                    self.flush(slot);
                 }
                 self.core.at_mut(slot).fate = Fate::Drop;
                 self.remove(slot);

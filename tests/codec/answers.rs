@@ -55,7 +55,10 @@ fn note(answers: &mut Answers, piece: Piece<'_>) -> bool {
             answers.heads.push(head);
             answers.bodies.push(Vec::new());
         }
-        Piece::Data(data) => answers.bodies.last_mut().expect("a head came").extend_from_slice(data),
+        Piece::Data(data) => {
+            assert!(!data.is_empty(), "data is never empty, or its reader would never end");
+            answers.bodies.last_mut().expect("a head came").extend_from_slice(data);
+        }
         Piece::Done => answers.complete += 1,
         Piece::More => return false,
     }
@@ -248,6 +251,9 @@ fn answers_that_could_mean_two_things_are_refused() {
         ("GET", b"HTTP/2.0 200 OK\r\n\r\n"),
         ("GET", b"http/1.1 200 OK\r\n\r\n"),
         ("GET", b"\r\nHTTP/1.1 200 OK\r\n\r\n"),
+        // Refused at once, and not only when a head would be complete.
+        ("GET", b"\r\n"),
+        ("GET", b"x"),
         ("GET", b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"),
         ("GET", b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n"),
         ("GET", b"HTTP/1.1 200 OK\r\nX: a\n\r\n"),

@@ -213,7 +213,10 @@ fn the_peers_reader_takes_anything_without_a_panic() {
                     input = &input[consumed..];
                     match piece {
                         Informational(_) | Head(_) => heads_and_bytes.0 += 1,
-                        Data(data) => heads_and_bytes.1.extend_from_slice(data),
+                        Data(data) => {
+                            assert!(!data.is_empty(), "seed {seed}");
+                            heads_and_bytes.1.extend_from_slice(data);
+                        }
                         Done => {}
                         More => break,
                     }

@@ -105,6 +105,15 @@ fn judge(world: &mut World, crowd: &Crowd, is_cut_short: bool, end: Duration) ->
 /// Limits, generous or tiny: tiny buffers find what generous ones hide.
 fn limits(rng: &mut Rng) -> Limits {
     let mut limits = Limits::default();
+    draw_waits(&mut limits, rng);
+    draw_sizes(&mut limits, rng);
+    if rng.chance(15) {
+        limits.connections_max = rng.between(3, 20);
+    }
+    limits
+}
+
+fn draw_waits(limits: &mut Limits, rng: &mut Rng) {
     limits.head_timeout = rng.millis(500, 5_000);
     limits.body_timeout = rng.millis(500, 5_000);
     limits.keep_alive_timeout = rng.millis(1_000, 5_000);
@@ -113,6 +122,9 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.heartbeat = rng.millis(100, 5_000);
     limits.drain_timeout = rng.millis(10, 5_000);
     limits.linger_timeout = rng.millis(10, 2_000);
+}
+
+fn draw_sizes(limits: &mut Limits, rng: &mut Rng) {
     limits.head_bytes_max = rng.magnitude(256, 16_384);
     limits.body_bytes_max = rng.magnitude(64, 100_000) as u64;
     limits.discard_bytes_max = rng.magnitude(1, 10_000) as u64;
@@ -124,8 +136,4 @@ fn limits(rng: &mut Rng) -> Limits {
     limits.requests_per_turn_max = rng.magnitude(1, 64);
     limits.visits_per_turn_max = rng.magnitude(1, 64);
     limits.resumptions_per_turn_max = rng.magnitude(1, 64);
-    if rng.chance(15) {
-        limits.connections_max = rng.between(3, 20);
-    }
-    limits
 }

@@ -62,12 +62,15 @@ struct Guest {
     wake: Option<Instant>,
 }
 
+/// Something done to the engine from outside.
+type Deed = Box<dyn FnOnce(&mut TheEngine, Now)>;
+
 enum Happening {
     Connect(usize),
     Wake(usize),
     Report(usize),
     Stale(ConnectionId),
-    Deed(Box<dyn FnOnce(&mut TheEngine, Now)>),
+    Deed(Deed),
 }
 
 /// How readiness is reported.
@@ -313,7 +316,7 @@ fn quiet() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if info.payload_as_str() != Some("on purpose") {
+            if info.payload().downcast_ref::<&str>() != Some(&"on purpose") {
                 loud(info);
             }
         }));

@@ -1,6 +1,6 @@
 //! Peers that go: half-closed, wholly, or with a reset.
 
-use super::{get, guest, tells, world};
+use super::{get, guest, ms, tells, world};
 use crate::script::Step;
 
 #[test]
@@ -107,6 +107,30 @@ fn reset_is_told_from_fin() {
        0.000 app 0.0: End(Failed)
        0.000 app 1.0: Error(Disconnected)
        0.000 app 1.0: End(Failed)
+        "#,
+    );
+}
+
+#[test]
+fn a_fin_behind_more_than_is_kept_is_found_all_the_same() {
+    let mut world = world(|limits| limits.head_bytes_max = 256);
+    let junk = Step::Raw(vec![b'y'; 400], vec![]);
+    guest(
+        &mut world,
+        vec![get("b=w:hello"), Step::Hears(1), junk, Step::Sent, Step::Wait(ms(100)), Step::Leave],
+    );
+    tells(
+        world,
+        r#"
+       0.000 peer 0 connects
+       0.000 peer 0 asks GET b=w:hello
+       0.000 app 0.0: Begin
+       0.000 app 0.0: Read(Done)
+       0.000 peer 0 hears 200 transfer-encoding: chunked
+       0.000 peer 0 hears "=0.0.hello\n"
+       0.101 peer 0 leaves
+       0.101 app 0.0: Error(Disconnected)
+       0.101 app 0.0: End(Failed)
         "#,
     );
 }
