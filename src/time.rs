@@ -6,7 +6,7 @@
 //!
 //! * [`Instant`] is what a caller hands in: microseconds since a moment of its choosing, never decreasing.
 //! * [`Now`] adds the wall clock, which only the `Date` field and log lines need.
-//! * [`Tick`] is what the engine stores: 10 ms in four bytes, compared so that it may wrap.
+//! * `Tick` is what the engine stores: 10 ms in four bytes, compared so that it may wrap.
 //!
 //! Next: `id.rs`. The one user of ticks is `engine/`.
 

@@ -8,14 +8,16 @@ use encke::{Cause, End, Stall, WriteError};
 use crate::hearing::channels;
 use crate::history::{Answer, Asked, Entry, Fact, Format, Heard, Outcome, Tag};
 use crate::oracle::{
-    Verdict, bodies, causes, completion, judge, lives, order, pollution, reads, stale_handles,
+    Verdict, bodies, causes, completion, judge, lives, order, pollution, promptness, reads, stale_handles,
+    strangers,
 };
 
 const TAG: Tag = Tag { peer: 0, request: 0 };
 
-/// The facts of one exchange, a millisecond apart.
+/// The facts of one exchange, a millisecond apart; but `End` comes with what is before it.
 fn history(facts: &[Fact]) -> Vec<Entry> {
     let entry = |(at, fact): (usize, &Fact)| {
+        let at = if let Fact::End(_) = fact { at.saturating_sub(1) } else { at };
         let at = Instant::from_micros(at as u64 * 1000);
         Entry { at, tag: TAG, fact: fact.clone() }
     };
@@ -96,6 +98,18 @@ fn the_oracle_of_causes_objects() {
 }
 
 #[test]
+fn the_oracle_of_promptness_objects() {
+    for decision in [STALLED, Fact::CloseAsked, Fact::AbortAsked] {
+        let mut facts = history(&[Fact::Begin, decision, FAILED]);
+        assert_eq!(promptness(&facts), Ok(()));
+        facts[2].at = Instant::from_micros(9_000);
+        objects(promptness(&facts), "heard so at");
+    }
+    let survived = [Fact::Begin, Fact::Error(Cause::Timeout), Fact::Done, CLOSED];
+    assert_eq!(promptness(&history(&survived)), Ok(()), "a timeout decides nothing");
+}
+
+#[test]
 fn the_oracle_of_reads_objects() {
     objects(reads(&history(&[Fact::Begin, Fact::Done, Fact::Done])), "done twice");
     objects(reads(&history(&[Fact::Begin, Fact::Done, data("x")])), "read on");
@@ -139,6 +153,24 @@ fn the_oracle_of_pollution_objects() {
     objects(pollution(&facts, &heard("STRAY", Outcome::Open)), "not written for it");
     objects(pollution(&facts, &heard("=0.0", late())), "lacks bytes");
     assert_eq!(pollution(&facts, &heard("=0.0", Outcome::Broken)), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_strangers_objects() {
+    for (status, body, is_right) in [
+        (200, "", true),
+        (200, "STRAY", false),
+        (200, "{\"error\":\"no\"}\n", false),
+        (503, "{\"error\":\"no\"}\n", true),
+        (503, "{\"err", true),
+        (503, "STRAY", false),
+    ] {
+        let mut nameless = heard(body, late());
+        nameless[0].answers[0].tag = None;
+        nameless[0].answers[0].status = status;
+        assert_eq!(strangers(&nameless).is_ok(), is_right, "{status} {body:?}");
+    }
+    assert_eq!(strangers(&heard("=0.0.a\n", late())), Ok(()), "a named one is judged by its name");
 }
 
 #[test]

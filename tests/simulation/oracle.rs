@@ -22,11 +22,13 @@ pub(crate) type Verdict = Result<(), String>;
 pub(crate) fn judge(entries: &[Entry], heard: &[Heard], diligent: &[usize]) -> Verdict {
     lives(entries)?;
     causes(entries)?;
+    promptness(entries)?;
     reads(entries)?;
     stale_handles(entries)?;
     bodies(entries, heard)?;
     order(heard)?;
     pollution(entries, heard)?;
+    strangers(heard)?;
     completion(entries, heard)?;
     crate::hearing::channels(entries, heard, diligent)
 }
@@ -86,6 +88,30 @@ pub(crate) fn causes(entries: &[Entry]) -> Verdict {
                 Fact::End(End::Failed) => {}
                 event if fatal.is_some() && is_event(event) => {
                     return Err(format!("exchange {tag} got {event:?} behind the fatal {fatal:?}"));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What decides that an exchange is over is followed by `End` in the same moment: not when the peer stirs, nor when all is flushed.
+pub(crate) fn promptness(entries: &[Entry]) -> Verdict {
+    for (tag, facts) in by_exchange(entries) {
+        let mut decided = None;
+        for entry in facts {
+            match &entry.fact {
+                Fact::End(_) if decided.is_some_and(|at| at != entry.at) => {
+                    return Err(format!(
+                        "exchange {tag} was over at {decided:?} and heard so at {:?}",
+                        entry.at
+                    ));
+                }
+                Fact::End(_) => break,
+                Fact::Error(Cause::Timeout) => {}
+                Fact::CloseAsked | Fact::AbortAsked | Fact::Error(_) if decided.is_none() => {
+                    decided = Some(entry.at);
                 }
                 _ => {}
             }
@@ -187,6 +213,19 @@ pub(crate) fn pollution(entries: &[Entry], heard: &[Heard]) -> Verdict {
         }
         if is_whole && wrote.len() != answer.body.len() {
             return Err(format!("the answer to {tag} passes for whole and lacks bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// An answer without a name is the engine's own: a refusal in its words, or empty. The application names all that it writes.
+pub(crate) fn strangers(heard: &[Heard]) -> Verdict {
+    const WORDS: &[u8] = b"{\"error\":\"";
+    for (tag, answer) in answers(heard).filter(|(_, answer)| answer.tag.is_none()) {
+        let begins = &answer.body[..answer.body.len().min(WORDS.len())];
+        let is_refusal = answer.status >= 400 && WORDS.starts_with(begins);
+        if !answer.body.is_empty() && !is_refusal {
+            return Err(format!("the nameless answer to {tag} has a body that nobody wrote"));
         }
     }
     Ok(())
