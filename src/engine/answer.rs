@@ -178,6 +178,9 @@ impl Core {
         fields: Fields<'_>,
         framing: AnswerFraming,
     ) -> Result<(), WriteError> {
+        if framing == AnswerFraming::UntilClose {
+            self.at_mut(slot).fate = Fate::Close;
+        }
         self.put_head(slot, status, fields, framing);
         self.at_mut(slot).send(Reply::Mute);
         Ok(())

@@ -140,10 +140,11 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let id = self.insert(transport);
         if is_refused {
             self.core.counters.turned_away += 1;
-            self.core.put_refusal(
-                id.slot,
-                Refusal::new(503, "as many connections as there may be; try again later"),
-            );
+            let why = match self.core.is_shutting_down() {
+                true => "the server is shutting down; try again in a moment",
+                false => "there are as many connections as there may be; try again in a moment",
+            };
+            self.core.put_refusal(id.slot, Refusal::new(503, why));
             self.core.start_closing(id.slot, Fate::Close);
         } else {
             self.core.waiting.enter(&mut self.core.connections, id.slot);

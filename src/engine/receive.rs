@@ -411,10 +411,9 @@ impl Core {
                 usize::try_from(buffers.decoder.certain()).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX)
             }
             (_, Receiving::Tunnel | Receiving::Drain) => READ_BYTES_MAX,
-            (_, Receiving::Complete) => return head - kept,
             _ => 0,
         };
-        (certain + head + 1).saturating_sub(kept).max(1)
+        (certain + head).saturating_sub(kept).max(1)
     }
 
     fn head_bounds(&self) -> HeadBounds {

@@ -7,7 +7,7 @@ use encke::Message;
 use super::{get, guest, ms, tells, world};
 use crate::history::{Fact, OUTSIDE};
 use crate::script::{Pace, Step};
-use crate::shape::Shape;
+use crate::shape::{Manner, Shape};
 use crate::world::World;
 
 const SMALL: Shape = Shape { outbound_max: 120, ..Shape::CALM };
@@ -278,4 +278,52 @@ fn an_hour_of_heartbeats_is_quiet_and_complete() {
         assert!((239..=240).contains(&beats), "{beats} heartbeats");
     }
     assert!(world.turns < 10 * 240 * 10, "{} turns", world.turns);
+}
+
+#[test]
+fn a_delivery_restarts_the_comet_timeout() {
+    let mut world = world(|_| {});
+    guest(&mut world, vec![get("b=start,sub:news:stream,to:1000&t=close"), Step::Answers(1), Step::Leave]);
+    publish(&mut world, &[800, 1600]);
+    tells(
+        world,
+        r#"
+       0.000 peer 0 connects
+       0.000 peer 0 asks GET b=start,sub:news:stream,to:1000&t=close
+       0.000 app 0.0: Begin
+       0.000 app 0.0: hears news from 0
+       0.000 app 0.0: Read(Done)
+       0.000 peer 0 hears 200 transfer-encoding: chunked
+       0.800 app outside: publishes news 1
+       0.800 peer 0 hears "at-800\n"
+       1.600 app outside: publishes news 2
+       1.600 peer 0 hears "at-1600\n"
+       2.610 app 0.0: Error(Timeout)
+       2.610 app 0.0: End(Closed)
+       2.610 peer 0 hears the end of the answer
+       2.610 peer 0 leaves
+        "#,
+    );
+}
+
+/// Three messages to a subscriber on such a link, and when the last byte of them was heard.
+fn heard_after(shape: Shape) -> u64 {
+    let mut world = world(|limits| limits.comet_timeout = Duration::ZERO);
+    let script = vec![get("b=start,sub:news:stream"), Step::Hears(7 + 7 + 7), Step::Leave];
+    world.peer_at(ms(0), shape, script);
+    publish(&mut world, &[100, 200, 300]);
+    world.run_until(Duration::from_secs(7200)).expect("an end");
+    let log = world.log.borrow();
+    assert_eq!(world.heard()[0].answers[0].body, b"at-100\nat-200\nat-300\n");
+    log.entries.last().expect("an End").at.as_micros() / 1000
+}
+
+#[test]
+fn a_session_that_takes_little_gets_the_rest_at_once() {
+    assert!(heard_after(Shape { manner: Manner::Session, ..Shape::CALM }) < 320);
+}
+
+#[test]
+fn an_interrupted_delivery_is_made_again() {
+    assert!(heard_after(Shape { interrupts: 70, ..Shape::CALM }) < 320);
 }

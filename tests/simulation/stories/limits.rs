@@ -1,8 +1,8 @@
 //! Bounds: full buffers, a full table, idle connections.
 
 use super::{get, guest, ms, tells, world};
-use crate::script::{Pace, Step};
-use crate::shape::Shape;
+use crate::script::{Ask, Body, Pace, Step};
+use crate::shape::{OnReset, Shape};
 
 #[test]
 fn full_and_drained() {
@@ -88,8 +88,8 @@ fn table_full_evicts_oldest_idle_else_503() {
        0.100 peer 2 hears "=2.0.busy\n"
        0.200 peer 3 connects
        0.200 peer 3 asks GET b=respond:200:never
-       0.200 peer 3 hears 503 content-length: 65, connection: close, retry-after: 2
-       0.200 peer 3 hears 65 bytes
+       0.200 peer 3 hears 503 content-length: 81, connection: close, retry-after: 2
+       0.200 peer 3 hears 81 bytes
        0.200 peer 3 hears the end of the answer
        0.200 peer 3 hears the connection close
        0.550 app 1.0: timer 1
@@ -122,6 +122,31 @@ fn an_idle_connection_closes_after_the_keep_alive_timeout() {
        0.000 peer 0 hears the end of the answer
        2.010 peer 0 hears the connection close
       10.010 peer 1 hears the connection close
+        "#,
+    );
+}
+
+#[test]
+fn leftovers_of_a_refused_body_do_not_take_the_answer_with_them() {
+    let mut world = world(|limits| limits.body_bytes_max = 10);
+    let pace = Step::Pace(Pace { bytes: 500, every: ms(10) });
+    let (later, now) = (Step::Appetite(Pace::NEVER), Step::Appetite(Pace::PROMPT));
+    let ask = Ask::post("b=collect:10", Body::Chunked(vec![vec![b'x'; 1000]; 5]));
+    // On this link a reset takes away what the peer has not read.
+    let shape = Shape { on_reset: OnReset::Loses, ..Shape::CALM };
+    world.peer_at(ms(0), shape, vec![pace, later, Step::Ask(ask), Step::Wait(ms(500)), now, Step::End]);
+    tells(
+        world,
+        r#"
+       0.000 peer 0 connects
+       0.000 peer 0 asks POST b=collect:10
+       0.000 app 0.0: Begin
+       0.000 app 0.0: Error(Protocol 413)
+       0.000 app 0.0: End(Failed)
+       0.500 peer 0 hears 413 content-length: 53, connection: close
+       0.500 peer 0 hears "{\"error\":\"the body is larger than is accepted here\"}\n"
+       0.500 peer 0 hears the end of the answer
+       0.500 peer 0 hears the connection close
         "#,
     );
 }

@@ -7,11 +7,13 @@
 //! Next: `lives.rs`, then `departures.rs`, `bodies.rs`, `breaks.rs`, `channels.rs`, `limits.rs`, `shutdowns.rs`; then `crowd.rs`, `storms.rs`.
 
 mod bodies;
+mod bounds;
 mod breaks;
 mod channels;
 mod departures;
 mod limits;
 mod lives;
+mod shares;
 mod shutdowns;
 
 use std::time::Duration;

@@ -81,8 +81,8 @@ fn shutdown_before_head_is_503_with_retry_after() {
        1.000 peer 2 hears the connection close
        1.005 peer 3 connects
        1.005 peer 3 asks GET b=respond:200:never
-       1.005 peer 3 hears 503 content-length: 65, connection: close, retry-after: 2
-       1.005 peer 3 hears 65 bytes
+       1.005 peer 3 hears 503 content-length: 63, connection: close, retry-after: 2
+       1.005 peer 3 hears 63 bytes
        1.005 peer 3 hears the end of the answer
        1.005 peer 3 hears the connection close
         "#,
@@ -205,8 +205,8 @@ fn whoever_connects_after_the_drain_is_turned_away_and_nothing_spins() {
         r#"
        3.000 peer 0 connects
        3.000 peer 0 asks GET b=respond:200:never
-       3.000 peer 0 hears 503 content-length: 65, connection: close, retry-after: 2
-       3.000 peer 0 hears 65 bytes
+       3.000 peer 0 hears 503 content-length: 63, connection: close, retry-after: 2
+       3.000 peer 0 hears 63 bytes
        3.000 peer 0 hears the end of the answer
        3.000 peer 0 hears a reset
         "#,
