@@ -10,8 +10,8 @@
 //! Next: `deadlines.rs`.
 
 use super::Engine;
-use super::connection::{Fate, Output};
 use super::handler::Handler;
+use super::output::Taken;
 use super::transport::Transport;
 
 impl<T: Transport, H: Handler> Engine<T, H> {
@@ -25,10 +25,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Gives one subscriber what it lacks, as far as a batch goes.
     fn visit(&mut self, slot: u32) {
-        self.deliver(slot);
-        let connection = self.core.at(slot);
         // Most visits end here: everything was taken, and the wheel need not know.
-        if connection.output == Output::Blocked || connection.fate == Fate::Drop || connection.owed() > 0 {
+        if self.deliver(slot) == Taken::Part {
             self.serve(slot);
         }
     }

@@ -298,9 +298,13 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.core.arm(slot);
     }
 
-    /// Whether a flush has made room for requests that were held back by the answers before them.
+    /// Whether output can go on, or a flush has made room for requests that were held back by the answers before them.
     fn has_more_to_do(&self, slot: u32) -> bool {
         let connection = self.core.at(slot);
+        if connection.output == Output::Free && connection.owed() > 0 {
+            // A transport that takes less than it is given without being blocked, as a TLS session may.
+            return true;
+        }
         let is_next_held = connection.receiving == halves::Receiving::Quiet && connection.kept() > 0;
         is_next_held && connection.owed() <= self.core.limits.output_bytes_max / 2
     }

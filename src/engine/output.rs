@@ -42,7 +42,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             let front = buffers.front();
             let length = front.len();
             self.core.counters.writes += 1;
-            let outcome = transport.write(front);
+            let outcome = write_some(transport, front);
             if let Ok(moved) = &outcome {
                 buffers.take(moved.bytes);
             }
@@ -72,20 +72,24 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
     }
 
-    /// Gives a subscriber the next batch of what it lacks, if it is owed nothing else.
-    pub(crate) fn deliver(&mut self, slot: u32) {
+    /// Gives a subscriber the next batch of what it lacks, if it is owed nothing else. A part means that there is something to see
+    /// to: it is blocked or lost, or its transport takes less than it is given.
+    pub(crate) fn deliver(&mut self, slot: u32) -> Taken {
         if !self.can_be_given(slot) {
-            return;
+            return Taken::All;
         }
-        let Some(transport) = &mut self.transports[slot as usize] else { return };
+        let Some(transport) = &mut self.transports[slot as usize] else { return Taken::All };
         let bytes = match self.core.hub.batch(slot) {
-            Batch::Nothing => return,
-            Batch::Overrun => return self.fail(slot, Cause::Stalled(Stall::Reading)),
+            Batch::Nothing => return Taken::All,
+            Batch::Overrun => {
+                self.fail(slot, Cause::Stalled(Stall::Reading));
+                return Taken::Part;
+            }
             Batch::Bytes(bytes) => bytes,
         };
         let length = bytes.len();
         self.core.counters.writes += 1;
-        let outcome = transport.write(bytes);
+        let outcome = write_some(transport, bytes);
         let taken = outcome.as_ref().map_or(0, |moved| moved.bytes);
         if let Some(rest) = self.core.hub.advance(slot, taken) {
             self.core.buffers(slot).rest = Some(rest);
@@ -95,7 +99,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             let tick = self.core.tick;
             self.core.at_mut(slot).active = tick;
         }
-        self.note_write(slot, length, outcome);
+        match self.note_write(slot, length, outcome) {
+            Taken::All if taken == length => Taken::All,
+            _ => Taken::Part,
+        }
     }
 
     /// Draws the conclusions of one write of `length` bytes.
@@ -110,7 +117,6 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 }
                 moved.bytes < length && (moved.more == More::No || moved.bytes == 0)
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(error) => {
                 self.lose(slot, &error);
@@ -177,5 +183,15 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     pub(crate) fn has_unread(&self, slot: u32) -> bool {
         let connection = self.core.at(slot);
         connection.input == Input::Ready && connection.wants_bytes(self.core.limits.head_bytes_max)
+    }
+}
+
+/// One write; a signal that interrupts it changes nothing.
+fn write_some<T: Transport>(transport: &mut T, bytes: &[u8]) -> io::Result<Moved> {
+    loop {
+        match transport.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
     }
 }

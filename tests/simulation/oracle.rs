@@ -9,6 +9,7 @@
 //! Next: `hearing.rs`, `forged.rs`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use encke::time::Instant;
 use encke::{Cause, End, WriteError};
@@ -32,6 +33,9 @@ pub(crate) fn judge(entries: &[Entry], heard: &[Heard], diligent: &[usize]) -> V
     completion(entries, heard)?;
     crate::hearing::channels(entries, heard, diligent)
 }
+
+/// Who closes from outside waits for a turn, and for others whose turn it is: the world makes two hundred turns in this time.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// The facts of each exchange, in order.
 pub(crate) fn by_exchange(entries: &[Entry]) -> BTreeMap<Tag, Vec<&Entry>> {
@@ -96,13 +100,13 @@ pub(crate) fn causes(entries: &[Entry]) -> Verdict {
     Ok(())
 }
 
-/// What decides that an exchange is over is followed by `End` in the same moment: not when the peer stirs, nor when all is flushed.
+/// What decides that an exchange is over is followed by `End` at once: not when the peer stirs, nor when all is flushed.
 pub(crate) fn promptness(entries: &[Entry]) -> Verdict {
     for (tag, facts) in by_exchange(entries) {
         let mut decided = None;
         for entry in facts {
             match &entry.fact {
-                Fact::End(_) if decided.is_some_and(|at| at != entry.at) => {
+                Fact::End(_) if decided.is_some_and(|at| at + AT_ONCE < entry.at) => {
                     return Err(format!(
                         "exchange {tag} was over at {decided:?} and heard so at {:?}",
                         entry.at
