@@ -392,10 +392,12 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 }
 
-/// What can be told of the method of a head that is not acceptable: an answer to HEAD has no body, also one that refuses it.
+/// What can be told of the method of a head that is not acceptable: an answer to HEAD has no body, also one that refuses it. So little
+/// of a head that it might become HEAD counts as one.
 fn method_of(head: &[u8]) -> Method {
     let begins = head.iter().position(|&byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
-    if head[begins..].starts_with(b"HEAD ") { Method::Head } else { Method::Other }
+    let known = (head.len() - begins).min(b"HEAD ".len());
+    if known > 0 && head[begins..begins + known] == b"HEAD "[..known] { Method::Head } else { Method::Other }
 }
 
 /// What a body that passes its bound is answered.

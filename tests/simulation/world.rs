@@ -152,7 +152,8 @@ impl World {
             self.happen(happening);
         }
         if has_happened || self.engine.next_deadline().is_some_and(|at| at <= self.now) {
-            self.turn()?;
+            self.turn();
+            self.check_progress(has_happened)?;
         }
         while let Some((id, link)) = self.engine.next_closed() {
             self.close(id, link);
@@ -170,18 +171,26 @@ impl World {
         }
     }
 
-    fn turn(&mut self) -> Result<(), String> {
+    fn turn(&mut self) {
         self.turns += 1;
         self.engine.turn(World::clock(self.now));
+    }
+
+    /// Counts turns that achieve nothing. One that follows a happening may: perhaps nothing was to be done about it.
+    fn check_progress(&mut self, has_happened: bool) -> Result<(), String> {
         let counters = self.engine.core().counters();
         let sum = counters.bytes_in + counters.bytes_out + counters.opened + counters.closed;
         let achieved = (sum + counters.exchanges + counters.refused, self.log.borrow().entries.len());
-        self.idle_turns = if achieved == self.achieved { self.idle_turns + 1 } else { 0 };
-        self.achieved = achieved;
-        if self.idle_turns > IDLE_TURNS_MAX {
-            return Err(format!("the engine spins: {IDLE_TURNS_MAX} turns without progress"));
+        if achieved != self.achieved {
+            self.idle_turns = 0;
+        } else if !has_happened {
+            self.idle_turns += 1;
         }
-        Ok(())
+        self.achieved = achieved;
+        match self.idle_turns > IDLE_TURNS_MAX {
+            true => Err(format!("the engine spins: {IDLE_TURNS_MAX} turns without progress")),
+            false => Ok(()),
+        }
     }
 
     fn happens(&mut self, at: Instant, happening: Happening) {

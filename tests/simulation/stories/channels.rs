@@ -310,8 +310,7 @@ fn a_delivery_restarts_the_comet_timeout() {
 /// Three messages at once, each a batch of its own, to a subscriber on such a link: when has it heard them, at the latest?
 fn heard_at_the_latest(shape: Shape) -> Duration {
     let latest = (0..50).map(|seed| {
-        let mut limits = Limits::default();
-        limits.batch_bytes_max = 1;
+        let limits = Limits { batch_bytes_max: 1, ..Limits::default() };
         let mut world = World::new(limits, Poll::Calm, seed);
         let script = vec![get("b=start,sub:news:stream"), Step::Hears(21), Step::Leave];
         world.peer_at(ms(0), shape, script);
