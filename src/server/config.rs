@@ -47,7 +47,7 @@ struct Flags {
     /// Between heartbeats on a quiet stream; 0 is never
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time_or_never)]
     heartbeat: Duration,
-    /// A stream without a message is closed after this; 0 is never
+    /// A stream without a message is closed; 0 is never
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = time_or_never)]
     comet_timeout: Duration,
     /// For a request's head to come
@@ -56,7 +56,7 @@ struct Flags {
     /// Without a byte of a request's body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     body_timeout: Duration,
-    /// Between two requests on a connection; 0 closes after each
+    /// Between two requests on a connection; 0 is none
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = time_or_never)]
     keep_alive: Duration,
     /// For a peer that takes nothing of what it is owed
