@@ -34,8 +34,8 @@ pub mod server;
 pub mod time;
 
 pub use engine::{
-    Cause, Core, Counters, Ctx, End, Engine, Event, Fields, HalfClose, Handler, PostError, Read, Remote,
-    Stall,
+    Cause, Core, Counters, Ctx, End, Engine, Event, Fields, HalfClose, Handle, Handler, PostError, Read,
+    Remote, Stall,
 };
 pub use error::{Refusal, WriteError};
 pub use http::RequestHead;

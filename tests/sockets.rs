@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 
-use encke::{Ctx, Event, Handler, Limits, Reactor, Remote};
+use encke::{Ctx, Event, Handle, Handler, Limits, Reactor, Remote, WriteError};
 use support::{PATIENCE, Peer, get};
 
-/// Tells a test of every event, and answers by path: `/stream` stays open, `/later` waits for the peer's FIN, all else is `ok`.
+/// Tells a test of every event, and answers by path: `/stream` stays open, `/handle` gives its handle to the test, `/later` waits for the
+/// peer's FIN, all else is `ok`.
 struct Teller {
     events: Sender<String>,
+    handles: Sender<Handle>,
 }
 
 impl Handler for Teller {
@@ -29,6 +31,10 @@ impl Handler for Teller {
         if let Event::Begin(head) = event {
             let _ = match head.path() {
                 "/stream" => ctx.start(200, &[]),
+                "/handle" => {
+                    let _ = self.handles.send(ctx.handle());
+                    ctx.start(200, &[])
+                }
                 "/later" => {
                     ctx.set_timer(1, std::time::Duration::from_millis(50));
                     Ok(())
@@ -47,6 +53,7 @@ impl Handler for Teller {
 struct Running {
     address: SocketAddr,
     events: Receiver<String>,
+    handles: Receiver<Handle>,
     remote: Remote<Teller>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,15 +61,16 @@ struct Running {
 impl Running {
     fn start() -> Running {
         let (events, told) = channel();
+        let (handles, given) = channel();
         let (sender, receiver) = channel();
         let thread = spawn(move || {
-            let mut reactor =
-                Reactor::bind("127.0.0.1:0", Teller { events }, Limits::default()).expect("a free port");
+            let mut reactor = Reactor::bind("127.0.0.1:0", Teller { events, handles }, Limits::default())
+                .expect("a free port");
             sender.send((reactor.local_addr(), reactor.remote())).expect("the test waits");
             reactor.run().expect("the poll works");
         });
         let (address, remote) = receiver.recv().expect("the reactor starts");
-        Running { address, events: told, remote, thread: Some(thread) }
+        Running { address, events: told, handles: given, remote, thread: Some(thread) }
     }
 
     #[track_caller]
@@ -163,4 +171,50 @@ fn a_remote_outlives_its_reactor_harmlessly() {
     let remote = running.remote.clone();
     drop(running);
     assert!(matches!(remote.post(|_, _| {}), Err(encke::PostError::Closed(_))));
+}
+
+#[test]
+fn a_sender_thread_writes_and_learns_that_its_peer_is_gone() {
+    let running = Running::start();
+    let mut peer = Peer::ask(running.address, &get("/handle", ""));
+    let handle = running.handles.recv_timeout(PATIENCE).expect("the handler gives its handle");
+    handle.write("one\n").expect("open");
+    peer.until("4\r\none\n\r\n");
+    drop(peer);
+    // The End is told to the handler; from then on the handle says so, and stays harmless.
+    while running.event() != "End(Failed)" {}
+    while handle.is_open() {}
+    assert_eq!(handle.write("two\n"), Err(WriteError::Ended));
+    assert_eq!(handle.close(), Err(WriteError::Ended));
+}
+
+#[test]
+fn a_stale_handle_does_not_reach_the_next_answer_on_its_connection() {
+    let running = Running::start();
+    let mut peer = Peer::ask(running.address, &get("/handle", ""));
+    let stale = running.handles.recv_timeout(PATIENCE).expect("a handle");
+    stale.close().expect("open");
+    peer.until("0\r\n\r\n");
+    peer.send(&get("/handle", ""));
+    let fresh = running.handles.recv_timeout(PATIENCE).expect("another handle");
+    assert!(stale.id() != fresh.id());
+    assert_eq!(stale.write("stray"), Err(WriteError::Ended));
+    fresh.write("own").expect("open");
+    fresh.close().expect("open");
+    let answer = peer.until("0\r\n\r\n");
+    assert!(answer.ends_with("3\r\nown\r\n0\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_sender_thread_is_told_when_its_peer_does_not_read() {
+    let running = Running::start();
+    let peer = Peer::ask(running.address, &get("/handle", ""));
+    let handle = running.handles.recv_timeout(PATIENCE).expect("a handle");
+    let begun = std::time::Instant::now();
+    // The kernel takes a few megabytes, the engine its bound, and then there is no more.
+    while handle.write(vec![b'x'; 64 * 1024]) != Err(WriteError::Full) {
+        assert!(begun.elapsed() < PATIENCE, "a peer that does not read is written to without end");
+    }
+    assert!(handle.is_open());
+    drop(peer);
 }

@@ -131,6 +131,11 @@ impl Core {
             }
             _ => buffers.output.extend_from_slice(bytes),
         }
+        if buffers.owed() >= bound
+            && let Some(sight) = &buffers.sight
+        {
+            sight.set_full();
+        }
         let tick = self.tick;
         self.at_mut(slot).active = tick;
         self.enqueue(slot);

@@ -9,7 +9,10 @@
 //!
 //! Next: `core.rs`, which owns the slab. `tests::the_entry_stays_small` holds the price.
 
+use std::sync::Arc;
+
 use super::halves::{Arrival, Receiving, Reply, Sending};
+use super::handle::Sight;
 use crate::http::{BodyReader, Framing, HeadScan, Version};
 use crate::hub::Rest;
 use crate::time::Tick;
@@ -301,6 +304,8 @@ pub(crate) struct Buffers {
     pub(crate) missing: u64,
     /// Whether a write was refused, so that the handler waits for `drained`.
     pub(crate) is_awaited: bool,
+    /// What the exchange's handles in other threads see of it, if there are any.
+    pub(crate) sight: Option<Arc<Sight>>,
 }
 
 impl Buffers {
@@ -320,6 +325,7 @@ impl Buffers {
             taken: 0,
             missing: 0,
             is_awaited: false,
+            sight: None,
         }
     }
 

@@ -9,12 +9,14 @@
 //! Next: `answer.rs`, what becomes of a write.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
 
 use super::connection::{Buffers, Connection, Life, Method, NOBODY, Output, Reading};
 use super::halves::Sending;
+use super::remote::Mailbox;
 use super::timers::{Owner, Timers};
 use super::waiting::Waiting;
 use super::wheel::Wheel;
@@ -48,6 +50,8 @@ pub struct Core {
     pub(crate) counters: Counters,
     pub(crate) exchanges: usize,
     pub(crate) shutdown: Shutdown,
+    /// Where commands of handles wait: those need no handler, so they do not depend on its type.
+    pub(crate) handles: Arc<Mailbox<()>>,
     next_generation: u32,
 }
 
@@ -92,6 +96,8 @@ pub struct Counters {
     pub writes: u64,
     /// Callbacks that panicked.
     pub panics: u64,
+    /// Writes of handles that came when their exchange had ended or was full.
+    pub dropped: u64,
 }
 
 impl Core {
@@ -104,7 +110,9 @@ impl Core {
             batch_bytes_max: limits.batch_bytes_max,
         };
         let tick = Tick::at(now.at);
+        let handles = Mailbox::new(limits.commands_max);
         Core {
+            handles,
             limits,
             now,
             tick,
@@ -329,7 +337,11 @@ impl Core {
     pub(crate) fn release_buffers(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         let is_idle = connection.buffers.as_ref().is_some_and(|buffers| {
-            buffers.input.is_empty() && buffers.owed() == 0 && !buffers.is_awaited && buffers.missing == 0
+            buffers.input.is_empty()
+                && buffers.owed() == 0
+                && !buffers.is_awaited
+                && buffers.missing == 0
+                && buffers.sight.is_none()
         });
         if is_idle
             && !connection.reads_body()

@@ -5,12 +5,14 @@
 //!
 //! Next: `core.rs`, for what concerns other exchanges, channels and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Fields;
 use super::connection::{BodyUse, HalfClose, Life, Method, Reading, Subscription};
 use super::core::Core;
 use super::halves::{Coding, Sending};
+use super::handle::{Handle, Sight};
 use super::timers::Owner;
 use crate::error::WriteError;
 use crate::http::Version;
@@ -46,6 +48,20 @@ impl<'a, S> Ctx<'a, S> {
     #[must_use]
     pub fn now(&self) -> Now {
         self.core.now()
+    }
+
+    /// A way to this exchange from any thread. The exchange keeps some two hundred bytes of buffers while a handle may be out.
+    pub fn handle(&mut self) -> Handle {
+        let id = self.id();
+        let remote = self.core.handles.remote();
+        let bound = self.core.limits.output_bytes_max;
+        if !self.is_open() {
+            let sight = Sight::open(bound);
+            sight.set_ended();
+            return Handle::new(id, sight, remote);
+        }
+        let sight = self.core.buffers(self.slot).sight.get_or_insert_with(|| Sight::open(bound));
+        Handle::new(id, Arc::clone(sight), remote)
     }
 
     /// Whether the exchange may still be written to.

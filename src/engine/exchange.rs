@@ -103,6 +103,9 @@ impl Core {
         if let Some(buffers) = &mut connection.buffers {
             buffers.missing = 0;
             buffers.is_awaited = false;
+            if let Some(sight) = buffers.sight.take() {
+                sight.set_ended();
+            }
             buffers.collected = Vec::new();
         }
         self.exchanges -= 1;

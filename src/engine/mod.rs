@@ -20,7 +20,7 @@
 //! | `exchange.rs` | how an exchange opens and the one way in which it ends |
 //! | `fanout.rs` | channels to subscribers, in slices |
 //! | `wheel.rs`, `timers.rs`, `deadlines.rs` | waits that end |
-//! | `shutdown.rs`, `remote.rs` | leaving; other threads |
+//! | `shutdown.rs`, `remote.rs`, `handle.rs` | leaving; other threads |
 //!
 //! Invariants: a call does a bounded amount of work, and what is left over is remembered: [`Engine::next_deadline`] is *now* then.
 //! `tests/simulation/` holds the law of events over all of this.
@@ -36,6 +36,7 @@ mod event;
 mod exchange;
 mod fanout;
 mod halves;
+mod handle;
 mod handler;
 mod output;
 mod receive;
@@ -51,6 +52,7 @@ pub use self::connection::HalfClose;
 pub use self::core::{Core, Counters};
 pub use self::ctx::Ctx;
 pub use self::event::{Cause, End, Event, Read, Stall};
+pub use self::handle::Handle;
 pub use self::handler::Handler;
 pub use self::remote::{PostError, Remote};
 pub use self::transport::{More, Moved, Transport};
@@ -198,6 +200,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let is_busy = !self.core.queue.is_empty()
             || self.core.hub.has_visits()
             || self.mailbox.has_mail()
+            || self.core.handles.has_mail()
             || self.has_slots_to_dismiss();
         if is_busy {
             return Some(self.core.now.at);
@@ -271,7 +274,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Sets how a post from another thread wakes whoever drives this engine. The first call counts.
     pub fn set_waker(&mut self, wake: impl Fn() + Send + Sync + 'static) {
-        self.mailbox.set_waker(wake);
+        let wake = Arc::new(wake);
+        let shared = Arc::clone(&wake);
+        self.mailbox.set_waker(move || wake());
+        self.core.handles.set_waker(move || shared());
     }
 
     // ---- inside
@@ -362,11 +368,15 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Carries out a turn's share of what other threads have posted.
     fn carry_out_commands(&mut self) {
-        for command in self.mailbox.take(self.core.limits.commands_per_turn_max) {
+        let share = self.core.limits.commands_per_turn_max;
+        for command in self.mailbox.take(share) {
             let (handler, core) = (&mut self.handler, &mut self.core);
             if catch_unwind(AssertUnwindSafe(|| command(handler, core))).is_err() {
                 self.core.counters.panics += 1;
             }
+        }
+        for command in self.core.handles.take(share) {
+            command(&mut (), &mut self.core);
         }
     }
 
@@ -402,5 +412,6 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 impl<T, H: Handler> Drop for Engine<T, H> {
     fn drop(&mut self) {
         self.mailbox.close();
+        self.core.handles.close();
     }
 }

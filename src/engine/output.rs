@@ -60,6 +60,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let connection = self.core.at_mut(slot);
         let is_due = connection.has_exchange() && connection.owed() <= half;
         let Some(buffers) = &mut connection.buffers else { return };
+        if is_due && let Some(sight) = &buffers.sight {
+            sight.set_open();
+        }
         if !(is_due && std::mem::take(&mut buffers.is_awaited)) {
             return;
         }

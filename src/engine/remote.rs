@@ -10,7 +10,7 @@
 //! Invariants: posting never blocks for longer than a push; a full or closed mailbox gives the command back; no wake is lost,
 //! since the bell is reset *before* the mailbox is emptied.
 //!
-//! Next: `mod.rs`, where all rooms meet.
+//! Next: `handle.rs`.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,0 +1,163 @@
+//! `Handle`: one exchange in the hands of another thread.
+//!
+//! `Ctx::handle` gives it. What it is asked becomes a command for the engine's thread; what it answers, it reads from an atomic that the
+//! engine keeps up to date. So a sender thread learns at its next write that its peer is gone, without waiting for anything.
+//!
+//! ```text
+//!   sender thread: write ─► is it open? ─► command ─► the engine's next turn ─► Core::write
+//!                              ▲                                                   │
+//!                              └──────── open | full | ended ◄─────────────────────┘
+//! ```
+//!
+//! Invariants: nothing here blocks; what is under way to an exchange is bounded in bytes; a handle names an exchange and not a connection, so one that has ended reaches nobody, ever; a write
+//! that was accepted and comes too late all the same is dropped and counted ([`Counters::dropped`](crate::Counters::dropped)).
+//!
+//! Next: `mod.rs`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::core::Core;
+use super::remote::{PostError, Remote};
+use crate::error::WriteError;
+use crate::id::ExchangeId;
+
+/// A way to one exchange from any thread. Clone it, send it, keep it: when the exchange has ended it is harmless.
+#[derive(Clone)]
+pub struct Handle {
+    id: ExchangeId,
+    sight: Arc<Sight>,
+    remote: Remote<()>,
+}
+
+/// What a handle can see of its exchange.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    state: AtomicU8,
+    /// Bytes written by handles that have not reached the engine yet, and how many there may be: the mailbox counts commands only.
+    under_way: AtomicUsize,
+    under_way_max: usize,
+}
+
+const OPEN: u8 = 0;
+const FULL: u8 = 1;
+const ENDED: u8 = 2;
+
+impl Sight {
+    pub(crate) fn open(under_way_max: usize) -> Arc<Sight> {
+        Arc::new(Sight { state: AtomicU8::new(OPEN), under_way: AtomicUsize::new(0), under_way_max })
+    }
+
+    pub(crate) fn set_full(&self) {
+        self.state.store(FULL, Ordering::Release);
+    }
+
+    pub(crate) fn set_open(&self) {
+        self.state.store(OPEN, Ordering::Release);
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.state.store(ENDED, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<(), WriteError> {
+        match self.state.load(Ordering::Acquire) {
+            OPEN => Ok(()),
+            FULL => Err(WriteError::Full),
+            _ => Err(WriteError::Ended),
+        }
+    }
+
+    /// Counts bytes that set out, unless too many are under way. One write that is larger may go alone.
+    fn set_out(&self, bytes: usize) -> Result<(), WriteError> {
+        let before = self.under_way.fetch_add(bytes, Ordering::AcqRel);
+        if before > 0 && before.saturating_add(bytes) > self.under_way_max {
+            self.arrive(bytes);
+            return Err(WriteError::Full);
+        }
+        Ok(())
+    }
+
+    fn arrive(&self, bytes: usize) {
+        self.under_way.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(id: ExchangeId, sight: Arc<Sight>, remote: Remote<()>) -> Handle {
+        Handle { id, sight, remote }
+    }
+
+    /// The exchange that it stands for.
+    #[must_use]
+    pub fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    /// Whether the exchange is open, as far as the engine has told.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sight.check() != Err(WriteError::Ended)
+    }
+
+    /// Writes body bytes as [`Ctx::write`](crate::Ctx::write) does, in the engine's next turn. Writes of one thread keep their order.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`] if the exchange has ended, [`WriteError::Full`] if its peer is owed as much as it may be, as many bytes are
+    /// under way to it, or as many commands wait as may wait. Nothing was taken then; try again a moment later.
+    pub fn write(&self, bytes: impl Into<Vec<u8>>) -> Result<(), WriteError> {
+        self.sight.check()?;
+        let (id, bytes, sight) = (self.id, bytes.into(), Arc::clone(&self.sight));
+        let length = bytes.len();
+        self.sight.set_out(length)?;
+        let posted = self.post(move |core| {
+            sight.arrive(length);
+            if core.write(id, &bytes).is_err() {
+                core.counters.dropped += 1;
+            }
+        });
+        if posted.is_err() {
+            self.sight.arrive(length);
+        }
+        posted
+    }
+
+    /// Ends the exchange: what was written goes out, then the end of the answer.
+    ///
+    /// # Errors
+    /// As for [`write`](Handle::write), except that a full output does not matter.
+    pub fn close(&self) -> Result<(), WriteError> {
+        if !self.is_open() {
+            return Err(WriteError::Ended);
+        }
+        let id = self.id;
+        self.post(move |core| core.close(id))
+    }
+
+    /// Sets the exchange's comet timeout, counted from the engine's next turn; zero is never.
+    ///
+    /// # Errors
+    /// As for [`close`](Handle::close).
+    pub fn set_timeout(&self, timeout: Duration) -> Result<(), WriteError> {
+        if !self.is_open() {
+            return Err(WriteError::Ended);
+        }
+        let id = self.id;
+        self.post(move |core| core.set_timeout(id, timeout))
+    }
+
+    fn post(&self, command: impl FnOnce(&mut Core) + Send + 'static) -> Result<(), WriteError> {
+        self.remote.post(move |(), core| command(core)).map_err(|refused| match refused {
+            PostError::Full(_) => WriteError::Full,
+            PostError::Closed(_) => WriteError::Ended,
+        })
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.id).finish_non_exhaustive()
+    }
+}
