@@ -218,3 +218,28 @@ fn a_sender_thread_is_told_when_its_peer_does_not_read() {
     assert!(handle.is_open());
     drop(peer);
 }
+
+#[test]
+fn what_a_handle_has_accepted_arrives_whole_and_in_order() {
+    let running = Running::start();
+    let mut peer = Peer::ask(running.address, &get("/handle", "Connection: close\r\n"));
+    let handle = running.handles.recv_timeout(PATIENCE).expect("a handle");
+    let sender = spawn(move || {
+        let mut sent = String::new();
+        for number in 0..3_000 {
+            let line = format!("{number:-<1000}\n");
+            // Full is an answer to try again upon: nothing was taken.
+            while handle.write(line.as_str()) == Err(WriteError::Full) {
+                std::thread::yield_now();
+            }
+            sent.push_str(&line);
+        }
+        handle.close().expect("open");
+        sent
+    });
+    let answer = peer.drain().expect("a clean end");
+    let sent = sender.join().expect("the sender ends");
+    let chunks = answer.split("\r\n\r\n").nth(1).expect("a body").split("\r\n");
+    let heard: String = chunks.filter(|part| part.ends_with('\n')).collect();
+    assert!(heard == sent, "{} bytes of {}", heard.len(), sent.len());
+}

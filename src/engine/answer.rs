@@ -16,6 +16,7 @@ use crate::http::{
     AnswerFraming, Persistence, Version, allows_body, check_fields, check_switch, chunked, write_head,
     write_switch,
 };
+use crate::id::ExchangeId;
 
 /// The fields of an answer, as name and value.
 pub type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -108,11 +109,23 @@ impl Core {
 
     /// Body bytes of an answer: one chunk, or as many bytes of its length.
     pub(crate) fn write_at(&mut self, slot: u32, bytes: &[u8]) -> Result<(), WriteError> {
+        self.write_below(slot, bytes, self.limits.output_bytes_max)
+    }
+
+    /// Body bytes from a handle, which were accepted in another thread: what was under way there has a bound of its own, so nothing of
+    /// it is refused here for want of room.
+    pub(crate) fn write_accepted(&mut self, id: ExchangeId, bytes: &[u8]) -> Result<(), WriteError> {
+        let slot = self.slot_of(id)?;
+        self.write_below(slot, bytes, usize::MAX)
+    }
+
+    /// Writes if the peer is owed less than `bound`.
+    fn write_below(&mut self, slot: u32, bytes: &[u8], bound: usize) -> Result<(), WriteError> {
         self.may_write(slot)?;
         if self.at(slot).sending == Sending::Awaited {
             self.start_at(slot, 200, &[])?;
         }
-        let bound = self.limits.output_bytes_max;
+        let full = self.limits.output_bytes_max;
         let sending = self.at(slot).sending;
         if bytes.is_empty() || sending == Sending::Muted {
             return Ok(());
@@ -131,7 +144,7 @@ impl Core {
             }
             _ => buffers.output.extend_from_slice(bytes),
         }
-        if buffers.owed() >= bound
+        if buffers.owed() >= full
             && let Some(sight) = &buffers.sight
         {
             sight.set_full();

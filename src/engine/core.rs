@@ -96,7 +96,7 @@ pub struct Counters {
     pub writes: u64,
     /// Callbacks that panicked.
     pub panics: u64,
-    /// Writes of handles that came when their exchange had ended or was full.
+    /// Writes of handles that came when their exchange had ended.
     pub dropped: u64,
 }
 

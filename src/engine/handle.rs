@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Invariants: nothing here blocks; what is under way to an exchange is bounded in bytes; a handle names an exchange and not a connection, so one that has ended reaches nobody, ever; a write
-//! that was accepted and comes too late all the same is dropped and counted ([`Counters::dropped`](crate::Counters::dropped)).
+//! that was accepted goes out, unless the exchange ends before: then it is dropped and counted ([`Counters::dropped`](crate::Counters::dropped)).
 //!
 //! Next: `mod.rs`.
 
@@ -114,7 +114,7 @@ impl Handle {
         self.sight.set_out(length)?;
         let posted = self.post(move |core| {
             sight.arrive(length);
-            if core.write(id, &bytes).is_err() {
+            if core.write_accepted(id, &bytes).is_err() {
                 core.counters.dropped += 1;
             }
         });
