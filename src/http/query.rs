@@ -34,7 +34,37 @@ pub fn pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, 
     })
 }
 
+/// The value of the first pair of this name, decoded; `None` if there is none.
+///
+/// ```
+/// use encke::http::query;
+///
+/// assert_eq!(query::find("mode=sse&since=1-7", "since")?, Some("1-7".into()));
+/// assert_eq!(query::find("mode=sse", "since")?, None);
+/// # Ok::<(), encke::Refusal>(())
+/// ```
+///
+/// # Errors
+/// 400 as for [`pairs`], for whichever pair it is: the verdict on a query depends neither on the name nor on the order.
+pub fn find<'q>(query: &'q str, name: &str) -> Result<Option<Cow<'q, str>>, Refusal> {
+    let mut found = None;
+    for pair in pairs(query) {
+        let (other, value) = pair?;
+        if found.is_none() && other == name {
+            found = Some(value);
+        }
+    }
+    Ok(found)
+}
+
 /// One segment of a path, decoded. A plus sign is itself.
+///
+/// ```
+/// use encke::http::query;
+///
+/// assert_eq!(query::decode_path_segment("caf%C3%A9+bar")?, "café+bar");
+/// # Ok::<(), encke::Refusal>(())
+/// ```
 ///
 /// # Errors
 /// 400 for a `%` without two hex digits, for bytes that are not UTF-8, and for a slash, encoded or not: once decoded it
@@ -149,6 +179,16 @@ mod tests {
         assert_eq!(pairs.next(), Some(Ok(("a".into(), "b".into()))));
         assert!(matches!(pairs.next(), Some(Err(_))));
         assert_eq!(pairs.next(), Some(Ok(("d".into(), "e".into()))));
+    }
+
+    #[test]
+    fn the_first_of_a_name_is_found_and_a_bad_pair_is_not_passed_over() {
+        assert_eq!(find("a=1&b=2&a=3", "a"), Ok(Some("1".into())));
+        assert_eq!(find("%61=1", "a"), Ok(Some("1".into())));
+        assert_eq!((find("a", "a"), find("ab=1&A=2", "a")), (Ok(Some("".into())), Ok(None)));
+        for query in ["a=1&b=%", "b=%&a=1", "%ff&a=1"] {
+            assert_eq!(find(query, "a").map_err(|refusal| refusal.status), Err(400), "{query:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(crate) struct Post {
 pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, ctx: &mut Ctx<'_, Pending>) {
     match parameter(head, "event") {
         Ok(event) => {
-            let event = event.filter(|event| !event.is_empty()).map(String::into_boxed_str);
+            let event =
+                event.filter(|event| !event.is_empty()).map(|event| event.into_owned().into_boxed_str());
             *ctx.state = Some(Box::new(Post { channel: channel.into(), event }));
             let bytes_max = ctx.core().limits().body_bytes_max;
             ctx.collect_body(bytes_max);

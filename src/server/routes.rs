@@ -141,16 +141,9 @@ fn channel_name(path: &str) -> Result<String, Refusal> {
     Ok(name)
 }
 
-/// The value of one parameter of the query, decoded; the last if it comes several times.
-pub(crate) fn parameter(head: &RequestHead<'_>, name: &str) -> Result<Option<String>, Refusal> {
-    let mut found = None;
-    for pair in query::pairs(head.query().unwrap_or_default()) {
-        let (key, value) = pair?;
-        if key == name {
-            found = Some(value.into_owned());
-        }
-    }
-    Ok(found)
+/// The value of one parameter of the query, decoded; the first if it comes several times.
+pub(crate) fn parameter<'a>(head: &RequestHead<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+    query::find(head.query().unwrap_or_default(), name)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! Next: `tests/codec.rs`.
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::{fmt, mem};
 
 use crate::error::Refusal;
 use crate::http::framing::{Framing, Seen, parse_length};
@@ -63,6 +63,8 @@ enum State {
     Body(BodyReader),
     /// Everything that comes, until the connection ends: a body without framing, or a tunnel.
     UntilEnd,
+    /// What came was refused, and nothing behind it can be trusted.
+    Failed(PeerError),
 }
 
 /// What [`ResponseReader::read`] found.
@@ -126,9 +128,18 @@ impl ResponseReader {
     /// says `More`. An empty input is welcome, and needed to hear that an empty body is `Done`.
     ///
     /// # Errors
-    /// [`PeerError::Malformed`] and [`PeerError::Unasked`].
+    /// [`PeerError::Malformed`] and [`PeerError::Unasked`]. Called again, it says the same.
     pub fn read<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Piece<'b>), PeerError> {
+        let read = self.take(input);
+        if let Err(error) = read {
+            self.state = State::Failed(error);
+        }
+        read
+    }
+
+    fn take<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Piece<'b>), PeerError> {
         match &mut self.state {
+            State::Failed(error) => Err(*error),
             State::UntilEnd if input.is_empty() => Ok((0, Piece::More)),
             State::UntilEnd => Ok((input.len(), Piece::Data(input))),
             State::Body(body) => {
@@ -162,7 +173,7 @@ impl ResponseReader {
     /// tunnel; `More` says that nothing was being read.
     ///
     /// # Errors
-    /// [`PeerError::Truncated`] and [`PeerError::Unanswered`].
+    /// [`PeerError::Truncated`] and [`PeerError::Unanswered`]; behind an error of `read`, that error.
     pub fn end_of_input(&mut self) -> Result<Piece<'static>, PeerError> {
         match &self.state {
             State::Between if self.expected.is_empty() => Ok(Piece::More),
@@ -178,19 +189,30 @@ impl ResponseReader {
                 Ok(Piece::Done)
             }
             State::Head(_) | State::Body(_) => Err(PeerError::Truncated),
+            State::Failed(error) => Err(*error),
         }
     }
 
     fn read_head<'b>(&mut self, mut scan: HeadScan, input: &[u8]) -> Result<(usize, Piece<'b>), PeerError> {
-        let known = self.partial.len();
-        // More than the bound is never looked at, so it need not be kept either.
-        self.partial.extend_from_slice(&input[..input.len().min(BOUNDS.bytes_max)]);
-        let Some(end) = scan.advance(&self.partial, &BOUNDS)? else {
+        // Taken out and mostly not put back: a reader that waits for a body for hours should hold no buffer for heads.
+        let mut partial = mem::take(&mut self.partial);
+        let known = partial.len();
+        let bytes = if known == 0 {
+            input
+        } else {
+            // More than the bound is never looked at, so it need not be kept either.
+            partial.extend_from_slice(&input[..input.len().min(BOUNDS.bytes_max)]);
+            &partial
+        };
+        let Some(end) = scan.advance(bytes, &BOUNDS)? else {
+            if known == 0 {
+                partial.extend_from_slice(input);
+            }
+            self.partial = partial;
             self.state = State::Head(scan);
             return Ok((input.len(), Piece::More));
         };
-        let head = ResponseHead::parse(&self.partial[..end])?;
-        self.partial.clear();
+        let head = ResponseHead::parse(&bytes[..end])?;
         let method = self.expected.front().copied().unwrap_or(Method::Other);
         let body = head.body(method)?;
         let piece = if head.is_informational() { Piece::Informational(head) } else { Piece::Head(head) };
@@ -335,6 +357,38 @@ mod tests {
         assert!(matches!(reader.read(b"HTTP/1.1 200 OK\r\nX: "), Ok((_, Piece::More))));
         let flood = vec![b'x'; 2 * BOUNDS.bytes_max];
         assert!(matches!(reader.read(&flood), Err(PeerError::Malformed(_))));
+    }
+
+    #[test]
+    fn an_error_stands_whatever_comes_behind() {
+        const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for wire in [&b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"[..], b"HTTP/1.1 20 OK\r\n\r\n", b"x"] {
+            for at in 0..wire.len() {
+                let mut reader = ResponseReader::new();
+                reader.expect("GET");
+                assert_eq!(reader.read(&wire[..at]), Ok((at, Piece::More)));
+                let error = reader.read(&wire[at..]).unwrap_err();
+                for behind in [&b""[..], b"\r\n", GOOD] {
+                    assert_eq!(reader.read(behind), Err(error), "cut at {at}: {}", wire.escape_ascii());
+                }
+                assert_eq!(reader.end_of_input(), Err(error));
+            }
+        }
+    }
+
+    #[test]
+    fn no_buffer_is_kept_behind_a_head() {
+        let mut wire = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec();
+        let end = wire.len();
+        wire.resize(BOUNDS.bytes_max, b'x');
+        for cut in [0, 20] {
+            let mut reader = ResponseReader::new();
+            reader.expect("GET");
+            assert_eq!(reader.read(&wire[..cut]), Ok((cut, Piece::More)));
+            let (consumed, piece) = reader.read(&wire[cut..]).unwrap();
+            assert!(matches!(piece, Piece::Head(_)));
+            assert_eq!((cut + consumed, reader.partial.capacity()), (end, 0));
+        }
     }
 
     #[test]
