@@ -11,8 +11,8 @@ use std::thread::{JoinHandle, spawn};
 use encke::{Ctx, Event, Handle, Handler, Limits, Reactor, Remote, WriteError};
 use support::{PATIENCE, Peer, get};
 
-/// Tells a test of every event, and answers by path: `/stream` stays open, `/handle` gives its handle to the test, `/later` waits for the
-/// peer's FIN, all else is `ok`.
+/// Tells a test of every event, and answers by path: `/stream` stays open, `/handle` gives its handle to the test, `/later`
+/// answers a moment later, all else is `ok`.
 struct Teller {
     events: Sender<String>,
     handles: Sender<Handle>,

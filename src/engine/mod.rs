@@ -61,7 +61,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use self::connection::{Connection, Fate, Input, Life, Output, PeerSide};
+use self::connection::{Connection, Fate, Input, Life, NOBODY, Output, PeerSide};
 use self::remote::Mailbox;
 use self::timers::Owner;
 use crate::error::Refusal;
@@ -358,9 +358,16 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
     }
 
-    /// Makes room for a newcomer, if anybody only waits.
+    /// Makes room for a newcomer, if anybody only waits. Who is still owed the answer before does not: only so many of those are
+    /// passed over, so that a newcomer never costs a walk through the table.
     fn evict(&mut self) {
-        if let Some(slot) = self.core.waiting.oldest() {
+        const PASSED_OVER_MAX: usize = 64;
+        let connections = &self.core.connections;
+        let oldest = std::iter::successors(self.core.waiting.oldest(), |&slot| {
+            Some(connections[slot as usize].newer).filter(|&newer| newer != NOBODY)
+        });
+        let idle = oldest.take(PASSED_OVER_MAX).find(|&slot| connections[slot as usize].owed() == 0);
+        if let Some(slot) = idle {
             self.core.counters.evicted += 1;
             self.remove(slot);
         }

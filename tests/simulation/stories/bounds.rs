@@ -62,3 +62,17 @@ fn an_idle_newcomer_is_told_why_it_is_turned_away_while_the_server_leaves() {
     let told = String::from_utf8_lossy(&heard[1].answers[0].body).into_owned();
     assert!(told.contains("shutting down"), "{told}");
 }
+
+#[test]
+fn who_is_still_owed_an_answer_does_not_give_way() {
+    let mut world = world(|limits| limits.connections_max = 1);
+    let slow =
+        vec![Step::Appetite(Pace { bytes: 20, every: ms(50) }), get("b=big:400,close"), Step::Answers(1)];
+    world.peer_at(ms(0), Shape { outbound_max: 100, ..Shape::CALM }, slow);
+    world.peer_at(ms(100), Shape::CALM, vec![get("b=respond:200:no"), Step::End]);
+    world.run_until(Duration::from_secs(60)).expect("a calm world");
+    let heard = world.heard();
+    assert!(heard[0].answers[0].body.len() > 400, "{} bytes", heard[0].answers[0].body.len());
+    assert_eq!(heard[1].answers[0].status, 503);
+    assert_eq!(world.engine.core().counters().evicted, 0);
+}
