@@ -3,7 +3,7 @@
 //! | wait | counts from | holds while | what happens |
 //! | --- | --- | --- | --- |
 //! | head | accepting, or the head's first byte | a head is awaited | 408, or a plain close if not a byte has come |
-//! | keep-alive | the last answer | nothing has come since | close |
+//! | keep-alive | the last byte of the last answer | nothing has come since | close |
 //! | body | the last byte of it | the body is governed and not paused | `Error(Stalled(Sending))`, 408 |
 //! | body rate | the body's beginning | the same | the same |
 //! | write | the last byte taken | the peer is blocked | `Error(Stalled(Reading))`, close |
@@ -59,6 +59,8 @@ impl Connection {
     fn receiving_wait(&self, limits: &Limits) -> Option<(Tick, Wait)> {
         match self.receiving {
             Receiving::Head => Some((self.since.plus(ticks(limits.head_timeout)), Wait::Head)),
+            // While the answer before is on its way, the write timeout holds; `note_write` starts this clock behind its last byte.
+            Receiving::Quiet if self.owed() > 0 => None,
             Receiving::Quiet => Some((self.since.plus(ticks(limits.keep_alive_timeout)), Wait::KeepAlive)),
             Receiving::Body | Receiving::Swallow
                 if self.is_body_governed() && self.reading == Reading::Flowing =>

@@ -118,6 +118,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 if moved.bytes > 0 {
                     connection.wrote = tick;
                 }
+                if connection.receiving == Receiving::Quiet {
+                    connection.since = tick;
+                }
                 moved.bytes < length && (moved.more == More::No || moved.bytes == 0)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,

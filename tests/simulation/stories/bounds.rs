@@ -76,3 +76,18 @@ fn who_is_still_owed_an_answer_does_not_give_way() {
     assert_eq!(heard[1].answers[0].status, 503);
     assert_eq!(world.engine.core().counters().evicted, 0);
 }
+
+#[test]
+fn the_keep_alive_clock_starts_when_the_answer_is_out() {
+    let mut world = world(|limits| limits.keep_alive_timeout = ms(500));
+    let script = vec![
+        Step::Appetite(Pace { bytes: 20, every: ms(50) }),
+        get("b=big:600,close"),
+        Step::Answers(1),
+        get("b=respond:200:again"),
+        Step::Answers(2),
+    ];
+    world.peer_at(ms(0), Shape { outbound_max: 100, ..Shape::CALM }, script);
+    world.run_until(Duration::from_secs(60)).expect("a calm world");
+    assert_eq!(world.heard()[0].answers.len(), 2, "the connection was still there after a slow answer");
+}
