@@ -29,6 +29,9 @@ pub struct Limits {
     /// Connections open at once. Past it the oldest that is idle or has half a head gives way to a newcomer, and if
     /// there is none, the newcomer is answered 503. Default 16,384; at most 16,777,216.
     pub connections_max: usize,
+    /// Connections open at once from one address, an IPv6 address counting as its /64. Past it a newcomer is answered 503.
+    /// Default 0, any number.
+    pub connections_per_address_max: usize,
 
     // ---- waits
     /// From accepting (or from the first byte of a later request) to the end of a request's head. Default 10 s.
@@ -75,6 +78,15 @@ pub struct Limits {
     pub history_count_max: usize,
     /// Bytes of payloads and event names in a channel's ring; the newest message stays whatever its size. Default 1 MiB.
     pub history_bytes_max: usize,
+    /// How long a message is held, the newest too. Default 10 min.
+    pub history_age_max: Duration,
+    /// Bytes of all that the hub holds together: messages and their frames, bodies being collected, frames that peers have
+    /// taken a part of, and a fixed cost for each message and channel. Past it the oldest messages go, whosever they are; the
+    /// newest stays. Default 64 MiB; at least 64 KiB.
+    pub memory_bytes_max: usize,
+    /// How long a subscriber that does not read still counts as one that will: while what such subscribers lack fills half a
+    /// ring, its publishers are not read. One longer than `write_timeout` ends with that. Default 1 s; at most 10 s.
+    pub grace: Duration,
     /// Channels at once. Default 100,000.
     pub channels_max: usize,
     /// Frames joined into one write for subscribers that lack several. Default 64 KiB.
@@ -102,6 +114,7 @@ impl Default for Limits {
         const KIB: usize = 1024;
         Limits {
             connections_max: 16_384,
+            connections_per_address_max: 0,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             body_rate_min: 64,
@@ -118,6 +131,9 @@ impl Default for Limits {
             output_bytes_max: 256 * KIB,
             history_count_max: 1_000,
             history_bytes_max: 1024 * KIB,
+            history_age_max: Duration::from_secs(10 * 60),
+            memory_bytes_max: 64 * 1024 * KIB,
+            grace: Duration::from_secs(1),
             channels_max: 100_000,
             batch_bytes_max: 64 * KIB,
             accepts_per_turn_max: 64,
@@ -152,6 +168,8 @@ impl Limits {
             ("write_timeout", self.write_timeout),
             ("drain_timeout", self.drain_timeout),
             ("linger_timeout", self.linger_timeout),
+            ("history_age_max", self.history_age_max),
+            ("grace", self.grace),
         ] {
             check_wait(name, wait)?;
         }
@@ -164,14 +182,20 @@ impl Limits {
                 check_wait(name, wait)?;
             }
         }
+        const GRACE_MAX: Duration = Duration::from_secs(10);
+        if self.grace > GRACE_MAX {
+            return Err(LimitsError(format!("grace must be at most 10 s, and is {:?}", self.grace)));
+        }
         const SIZE_MAX: usize = 1 << 30;
         for (name, value, least, most) in [
             ("connections_max", self.connections_max, 1, 1 << 24),
+            ("connections_per_address_max", self.connections_per_address_max, 0, 1 << 24),
             ("head_bytes_max", self.head_bytes_max, 64, 1 << 20),
             ("head_fields_max", self.head_fields_max, 1, FIELDS_MAX),
             ("output_bytes_max", self.output_bytes_max, 1, SIZE_MAX),
             ("history_count_max", self.history_count_max, 1, 1 << 24),
             ("history_bytes_max", self.history_bytes_max, 1, SIZE_MAX),
+            ("memory_bytes_max", self.memory_bytes_max, 64 << 10, 1 << 40),
             ("channels_max", self.channels_max, 1, 1 << 24),
             ("batch_bytes_max", self.batch_bytes_max, 1, SIZE_MAX),
             ("accepts_per_turn_max", self.accepts_per_turn_max, 1, 1 << 20),
