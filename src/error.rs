@@ -55,8 +55,13 @@ pub enum WriteError {
     /// A channel's or event's name is empty, longer than 255 bytes, holds control bytes, or is reserved: those that begin with
     /// `encke-` or `$`, and channels with a `*`.
     BadName,
-    /// There are as many channels as there may be.
+    /// There are as many channels as there may be, or the hub's memory has no room for another; or one subscription asks for more
+    /// than 32.
     TooManyChannels,
+    /// The id of a message from outside is of another epoch, or not above all before it.
+    StaleId,
+    /// The wire format is not one of this engine's table.
+    UnknownFormat,
 }
 
 impl fmt::Display for WriteError {
@@ -69,6 +74,8 @@ impl fmt::Display for WriteError {
             WriteError::BadHead => "a status or field that an answer cannot carry",
             WriteError::BadName => "a name that is empty, too long or reserved, or holds control bytes",
             WriteError::TooManyChannels => "as many channels as there may be",
+            WriteError::StaleId => "an id that does not follow those before it",
+            WriteError::UnknownFormat => "a wire format of another engine",
         })
     }
 }

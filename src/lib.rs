@@ -39,7 +39,11 @@ pub use engine::{
 };
 pub use error::{Refusal, WriteError};
 pub use http::RequestHead;
-pub use hub::{Hub, HubStats, Message, MessageId, Published, Since, Subscribed, WireFormat};
+pub use hub::json;
+pub use hub::{
+    ChannelInfo, Format, Hub, HubStats, Message, MessageId, MessageView, News, Notice, Novelty, Pressure,
+    Published, Since, Subscribed, WireFormat,
+};
 pub use id::{ConnectionId, ExchangeId};
 pub use limits::{Limits, LimitsError};
 pub use reactor::Reactor;

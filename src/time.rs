@@ -83,6 +83,15 @@ impl Tick {
         Tick((instant.micros / Tick::MICROS) as u32)
     }
 
+    /// The moment at which this tick begins, seen from `now`; `now` itself if it has begun.
+    pub(crate) const fn begins(self, now: Instant) -> Instant {
+        let ahead = self.since(Tick::at(now));
+        if ahead <= 0 {
+            return now;
+        }
+        Instant { micros: (now.micros / Tick::MICROS + ahead as u64) * Tick::MICROS }
+    }
+
     /// The tick as it counts: for the wheel, which works with the bits.
     pub(crate) const fn count(self) -> u32 {
         self.0

@@ -40,7 +40,7 @@ impl Source {
 
     /// The lines that are neither comments nor tests, numbered from one.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let end = self.text.find("#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
+        let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
         let lines = self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
         lines.filter(|(_, line)| !line.starts_with("//"))
     }
@@ -148,7 +148,7 @@ fn wrong_manners(source: &Source) -> Vec<String> {
     }
     let lines = source
         .text
-        .find("#[cfg(test)]\nmod tests")
+        .find("#[cfg(test)]\nmod tests {")
         .map_or(&source.text[..], |end| &source.text[..end])
         .lines();
     let count = lines.count();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::halves::{Arrival, Receiving, Reply, Sending};
 use super::handle::Sight;
 use crate::http::{BodyReader, Framing, HeadScan, Version};
-use crate::hub::Rest;
+use crate::hub::{Charge, Rest};
 use crate::time::Tick;
 
 /// Everything the engine knows of one peer.
@@ -24,7 +24,7 @@ pub(crate) struct Connection {
     /// Tells the open exchange, or the next one, from earlier ones in the same slot.
     pub(crate) exchange: u32,
     pub(crate) buffers: Option<Box<Buffers>>,
-    /// Neighbours among the connections that only wait for a head (`waiting.rs`).
+    /// Neighbours on one of two lists (`waiting.rs`): of connections that only wait for a head, or of blocked subscribers.
     pub(crate) older: u32,
     pub(crate) newer: u32,
     /// When the receiving half last made progress: what the head, body, keep-alive and linger timeouts count from.
@@ -51,7 +51,7 @@ pub(crate) struct Connection {
     pub(crate) subscription: Subscription,
     /// Whether the connection stands on the list of those with work left.
     pub(crate) queued: bool,
-    /// Whether it stands among those that only wait for a head.
+    /// Whether it stands on one of the two lists.
     pub(crate) waiting: bool,
 }
 
@@ -155,7 +155,7 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Whether the exchange listens to a channel.
+/// Whether the exchange listens to channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subscription {
     None,
@@ -163,6 +163,8 @@ pub(crate) enum Subscription {
     Quiet,
     /// Listens, in one with a heartbeat.
     Beating,
+    /// Its answer is held back until there is something to answer.
+    Parked,
 }
 
 /// "No neighbour" in the list of waiting connections.
@@ -290,8 +292,9 @@ pub(crate) struct Buffers {
     /// Decoded bytes of the body so far, and how many there may be.
     pub(crate) body_bytes: u64,
     pub(crate) body_bytes_max: u64,
-    /// The body, while it is collected.
+    /// The body, while it is collected, and its entry in the hub's ledger.
     pub(crate) collected: Vec<u8>,
+    pub(crate) charge: Option<Charge>,
     /// Since when, and how many bytes since then: what the body's least rate is counted from.
     pub(crate) rate_since: Tick,
     pub(crate) rate_bytes: u64,
@@ -318,6 +321,7 @@ impl Buffers {
             body_bytes: 0,
             body_bytes_max: 0,
             collected: Vec::new(),
+            charge: None,
             rate_since: Tick::default(),
             rate_bytes: 0,
             rest: None,
@@ -345,8 +349,7 @@ impl Buffers {
     /// Notes that the peer took `bytes` of the front.
     pub(crate) fn take(&mut self, bytes: usize) {
         if let Some(rest) = &mut self.rest {
-            debug_assert!(bytes <= rest.bytes().len(), "more taken than given");
-            rest.offset += bytes;
+            rest.take(bytes);
             if rest.bytes().is_empty() {
                 self.rest = None;
             }

@@ -22,7 +22,7 @@ use super::waiting::Waiting;
 use super::wheel::Wheel;
 use crate::error::WriteError;
 use crate::http::write_date;
-use crate::hub::{Hub, HubBounds, Message, Published};
+use crate::hub::{Format, Hub, HubBounds, Message, MessageId, Published, WireFormat};
 use crate::id::{ConnectionId, ExchangeId};
 use crate::limits::Limits;
 use crate::time::{Instant, Now, Tick, ticks};
@@ -35,6 +35,8 @@ pub struct Core {
     pub(crate) date: [u8; 29],
     pub(crate) connections: Slab<Connection>,
     pub(crate) waiting: Waiting,
+    /// Subscribers that take nothing for now.
+    pub(crate) stalled: Waiting,
     pub(crate) wheel: Wheel,
     pub(crate) timers: Timers,
     pub(crate) hub: Hub,
@@ -49,6 +51,7 @@ pub struct Core {
     pub(crate) pool: Vec<Box<Buffers>>,
     pub(crate) counters: Counters,
     pub(crate) exchanges: usize,
+    pub(crate) parked: usize,
     pub(crate) shutdown: Shutdown,
     /// Where commands of handles wait: those need no handler, so they do not depend on its type.
     pub(crate) handles: Arc<Mailbox<()>>,
@@ -82,8 +85,10 @@ pub struct Counters {
     pub exchanges: u64,
     /// Requests answered by the engine itself, because they are not acceptable.
     pub refused: u64,
-    /// Frames handed to subscribers, in part or whole: batches, not messages.
+    /// Batches handed to subscribers, in part or whole; [`HubStats::delivered`](crate::HubStats::delivered) counts messages.
     pub deliveries: u64,
+    /// Subscribers cut because they did not read.
+    pub cuts: u64,
     /// Heartbeats sent.
     pub heartbeats: u64,
     /// Bytes read from peers.
@@ -106,6 +111,9 @@ impl Core {
         let bounds = HubBounds {
             history_count_max: limits.history_count_max,
             history_bytes_max: limits.history_bytes_max,
+            history_age_max: limits.history_age_max,
+            memory_bytes_max: limits.memory_bytes_max,
+            grace: limits.grace,
             channels_max: limits.channels_max,
             batch_bytes_max: limits.batch_bytes_max,
         };
@@ -119,14 +127,16 @@ impl Core {
             date: write_date(now.unix_seconds),
             connections: Slab::new(),
             waiting: Waiting::new(),
+            stalled: Waiting::new(),
             wheel: Wheel::new(tick),
             timers: Timers::default(),
-            hub: Hub::new(epoch, bounds),
+            hub: Hub::new(epoch, bounds, now.at),
             queue: VecDeque::new(),
             current: NOBODY,
             pool: Vec::new(),
             counters: Counters::default(),
             exchanges: 0,
+            parked: 0,
             shutdown: Shutdown::No,
             next_generation: 0,
         }
@@ -137,10 +147,38 @@ impl Core {
     /// Appends a message to a channel; its subscribers get it in this turn and the next.
     ///
     /// # Errors
-    /// [`WriteError::BadName`] if the channel's or the event's name is not one, [`WriteError::TooManyChannels`] if the
+    /// [`WriteError::BadName`] if the channel's, the event's or the key's name is not one, [`WriteError::TooManyChannels`] if the
     /// channel is new and there may be no more.
     pub fn publish(&mut self, channel: &str, message: Message<'_>) -> Result<Published, WriteError> {
         self.hub.publish(channel, message)
+    }
+
+    /// Appends a message under an id from outside, for relays that keep the ids of the hub they hear. The engine has to have been
+    /// made with that hub's epoch, and ids have to grow; they may leave some out.
+    ///
+    /// # Errors
+    /// [`WriteError::StaleId`] for an id that is not above all before it, or of another epoch; otherwise as for
+    /// [`publish`](Core::publish).
+    pub fn append(
+        &mut self,
+        channel: &str,
+        message: Message<'_>,
+        id: MessageId,
+    ) -> Result<Published, WriteError> {
+        self.hub.append(channel, message, id)
+    }
+
+    /// Ends a channel: whoever hears it, alone or beside others, gets what it lacks and a notice where its format has one; then its
+    /// exchange is closed. The name is free at once, and its messages are gone for newcomers. Says how many heard it; `None` if
+    /// there is no such channel.
+    pub fn end_channel(&mut self, channel: &str) -> Option<usize> {
+        self.hub.end_channel(channel)
+    }
+
+    /// Adds a wire format to the engine's table, for subscriptions from now on. `None` if the table is full (121 besides those that
+    /// Encke brings along), or for a heartbeat that is empty.
+    pub fn add_format(&mut self, format: Format) -> Option<WireFormat> {
+        self.hub.add_format(format)
     }
 
     /// The channels, to be looked at.
@@ -253,6 +291,24 @@ impl Core {
         self.connections.len()
     }
 
+    /// Connections that have no exchange and wait for a request, or for the rest of its head.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Subscribers that take nothing for now of what they are owed.
+    #[must_use]
+    pub fn blocked(&self) -> usize {
+        self.stalled.len()
+    }
+
+    /// Exchanges whose answer is held back until there is news, see [`Ctx::park`](crate::Ctx::park).
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.parked
+    }
+
     /// Open exchanges.
     #[must_use]
     pub fn exchanges(&self) -> usize {
@@ -274,16 +330,12 @@ impl Core {
         }
         self.now = Now { at: now.at.max(self.now.at), unix_seconds: now.unix_seconds };
         self.tick = Tick::at(self.now.at);
+        self.hub.set_now(self.now.at);
     }
 
     /// The moment at which a tick begins.
     pub(crate) fn instant_of(&self, tick: Tick) -> Instant {
-        let ahead = tick.since(self.tick);
-        if ahead <= 0 {
-            return self.now.at;
-        }
-        let begun = self.now.at.as_micros() / Tick::MICROS;
-        Instant::from_micros((begun + ahead as u64) * Tick::MICROS)
+        tick.begins(self.now.at)
     }
 
     /// A generation that no other connection or exchange of the last four thousand million has had.

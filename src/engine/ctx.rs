@@ -16,7 +16,7 @@ use super::handle::{Handle, Sight};
 use super::timers::Owner;
 use crate::error::WriteError;
 use crate::http::Version;
-use crate::hub::{Since, Subscribed, WireFormat, Wrapping};
+use crate::hub::{News, Since, Subscribed, WireFormat, Wrapping};
 use crate::id::ExchangeId;
 use crate::time::{Now, ticks};
 
@@ -137,16 +137,16 @@ impl<'a, S> Ctx<'a, S> {
 
     // ---- channels
 
-    /// Listens to a channel: from now on its messages flow by themselves, in this wire format, from where `since` says. They
-    /// follow the head that [`start`](Ctx::start) writes, before this call or after it: what is learned here (a gap, for
-    /// instance) can still go into the head.
+    /// Listens to channels, one or up to 32: from now on their messages flow by themselves, in this wire format, from where `since`
+    /// says, in the order in which they were published. They follow the head that [`start`](Ctx::start) writes, before this call or
+    /// after it: what is learned here (a gap, for instance) can still go into the head.
     ///
     /// # Errors
     /// [`WriteError::Begun`] if the answer is no such stream, is to HEAD, or listens already; [`WriteError::BadName`],
-    /// [`WriteError::TooManyChannels`], [`WriteError::Ended`].
+    /// [`WriteError::TooManyChannels`], [`WriteError::UnknownFormat`], [`WriteError::Ended`].
     pub fn subscribe(
         &mut self,
-        channel: &str,
+        channels: &[&str],
         since: Since,
         format: WireFormat,
     ) -> Result<Subscribed, WriteError> {
@@ -165,17 +165,54 @@ impl<'a, S> Ctx<'a, S> {
         if self.core.at(self.slot).subscription != Subscription::None {
             return Err(WriteError::Begun);
         }
-        let subscribed = self.core.hub.subscribe(self.slot, channel, since, format, wrapping)?;
-        let is_beating = self.core.hub.heartbeat(self.slot).is_some();
+        let subscribed = self.core.hub.subscribe(self.slot, channels, since, format, wrapping)?;
+        let is_beating = self.core.hub.has_heartbeat(format);
         self.core.at_mut(self.slot).subscription =
             if is_beating { Subscription::Beating } else { Subscription::Quiet };
         Ok(subscribed)
     }
 
+    /// Listens to channels, and holds the answer back until there is something to answer: a long-poll. No answer may have begun.
+    ///
+    /// If `behind` or `gap` of the result says so, there is something at once: [`take_news`](Ctx::take_news). Otherwise
+    /// [`Handler::news`](crate::Handler::news) is called as soon as there is, and [`Cause::Timeout`](crate::Cause::Timeout) comes if
+    /// there is not; choose [`HalfClose::Tell`] to learn that the peer has gone.
+    ///
+    /// # Errors
+    /// As for [`subscribe`](Ctx::subscribe).
+    pub fn park(
+        &mut self,
+        channels: &[&str],
+        since: Since,
+        format: WireFormat,
+    ) -> Result<Subscribed, WriteError> {
+        if !self.is_open() {
+            return Err(WriteError::Ended);
+        }
+        let connection = self.core.at(self.slot);
+        let may_park = connection.sending == Sending::Awaited
+            && connection.method != Method::Head
+            && connection.subscription == Subscription::None;
+        if !may_park {
+            return Err(WriteError::Begun);
+        }
+        let subscribed = self.core.hub.subscribe(self.slot, channels, since, format, Wrapping::Bare)?;
+        self.core.at_mut(self.slot).subscription = Subscription::Parked;
+        self.core.parked += 1;
+        Ok(subscribed)
+    }
+
+    /// Takes what a [`park`](Ctx::park)ed exchange lacks: its messages in the wire format are appended to `out`, as many as are no
+    /// longer than `bytes_max` together (at most [`Limits::batch_bytes_max`](crate::Limits::batch_bytes_max)), and at least one if
+    /// there is any. The exchange goes on listening behind them until it ends.
+    pub fn take_news(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> News {
+        let bytes_max = bytes_max.min(self.core.limits.batch_bytes_max);
+        self.core.hub.take(self.slot, bytes_max, out)
+    }
+
     /// Stops listening. The answer stays open.
     pub fn unsubscribe(&mut self) {
-        self.core.hub.leave(self.slot);
-        self.core.at_mut(self.slot).subscription = Subscription::None;
+        self.core.unsubscribe(self.slot);
     }
 
     // ---- the request's body
@@ -204,6 +241,18 @@ impl<'a, S> Ctx<'a, S> {
     /// timeout rests meanwhile, the comet timeout does not.
     pub fn pause_reading(&mut self) {
         self.core.set_reading(self.slot, Reading::Paused);
+    }
+
+    /// Stops reading while the subscribers of a channel are too far behind, see [`Pressure`](crate::Pressure); says whether it did. To
+    /// be called in `Begin` by whoever is about to publish the body: so a message that nobody has room for waits at its
+    /// publisher's. Reading goes on by itself, when those who read have caught up, when the grace of those who do not is over, or when
+    /// the channel has held its publishers for as long as it may: half of any ten seconds.
+    pub fn pause_while_pressed(&mut self, channel: &str) -> bool {
+        let is_held = self.is_open() && self.core.hub.hold(channel, self.id());
+        if is_held {
+            self.core.set_reading(self.slot, Reading::Paused);
+        }
+        is_held
     }
 
     /// Goes on reading.

@@ -163,9 +163,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if self.core.at(slot).owed() > 0 {
             return;
         }
-        if let Some(heartbeat) = self.core.hub.heartbeat(slot) {
-            self.core.buffers(slot).output.extend_from_slice(heartbeat);
-            self.core.counters.heartbeats += 1;
-        }
+        let mut output = std::mem::take(&mut self.core.buffers(slot).output);
+        self.core.counters.heartbeats += u64::from(self.core.hub.write_heartbeat(slot, &mut output));
+        self.core.buffers(slot).output = output;
     }
 }

@@ -87,7 +87,7 @@ impl Core {
     /// Forgets all that belonged to the exchange, and moves the generation on.
     fn close_exchange(&mut self, slot: u32, reply: Reply) {
         let generation = self.generation();
-        self.hub.leave(slot);
+        self.unsubscribe(slot);
         self.timers.cancel_all(Owner::Exchange(slot));
         let connection = self.at_mut(slot);
         connection.send(reply);
@@ -99,7 +99,6 @@ impl Core {
         connection.body = BodyUse::Lend;
         connection.go_on = Continue::No;
         connection.method = Method::Other;
-        connection.subscription = Subscription::None;
         if let Some(buffers) = &mut connection.buffers {
             buffers.missing = 0;
             buffers.is_awaited = false;
@@ -107,8 +106,20 @@ impl Core {
                 sight.set_ended();
             }
             buffers.collected = Vec::new();
+            buffers.charge = None;
         }
         self.exchanges -= 1;
+    }
+
+    /// Ends a subscription, if there is one.
+    pub(crate) fn unsubscribe(&mut self, slot: u32) {
+        self.hub.leave(slot);
+        let connection = &mut self.connections[slot as usize];
+        let subscription = std::mem::replace(&mut connection.subscription, Subscription::None);
+        self.parked -= usize::from(subscription == Subscription::Parked);
+        if subscription != Subscription::None {
+            self.stalled.leave(&mut self.connections, slot);
+        }
     }
 }
 
@@ -150,6 +161,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if !self.core.at(slot).has_exchange() {
             return;
         }
+        self.core.counters.cuts += u64::from(cause == Cause::Stalled(Stall::Reading));
         self.core.at_mut(slot).life = Life::Lost;
         let state = &mut self.states[slot as usize];
         // A second panic is counted by `call` and changes nothing: the exchange is lost already.

@@ -10,9 +10,28 @@
 //! Next: `deadlines.rs`.
 
 use super::Engine;
+use super::connection::{Fate, Life, Reading, Subscription};
+use super::core::Core;
+use super::event::{Cause, Stall};
+use super::exchange::call;
 use super::handler::Handler;
 use super::output::Taken;
 use super::transport::Transport;
+
+impl Core {
+    /// Who has to go because the hub holds more than it may and has nothing left to let go of: the longest blocked of those who
+    /// hold a frame.
+    pub(crate) fn next_to_cut(&self) -> Option<u32> {
+        // Frames are held by nearly all of them, so this finds somebody soon or never.
+        const PASSED_OVER_MAX: usize = 64;
+        if !self.hub.is_overfull() {
+            return None;
+        }
+        let holds =
+            |&slot: &u32| self.at(slot).buffers.as_ref().is_some_and(|buffers| buffers.rest.is_some());
+        self.stalled.iter(&self.connections).take(PASSED_OVER_MAX).find(holds)
+    }
+}
 
 impl<T: Transport, H: Handler> Engine<T, H> {
     /// One slice of visits.
@@ -25,8 +44,51 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Gives one subscriber what it lacks, as far as a batch goes.
     fn visit(&mut self, slot: u32) {
+        if self.core.at(slot).subscription == Subscription::Parked {
+            return self.bring_news(slot);
+        }
+        if !self.can_be_given(slot) {
+            // Its head is not out, or something else is on its way, or it is blocked: it will ask by itself.
+            return self.core.hub.block(slot);
+        }
         // Most visits end here: everything was taken, and the wheel need not know.
         if self.deliver(slot) == Taken::Part {
+            self.serve(slot);
+        }
+    }
+
+    /// Tells the handler of an exchange whose answer was held back.
+    fn bring_news(&mut self, slot: u32) {
+        if self.core.at(slot).life != Life::Open {
+            return;
+        }
+        let state = &mut self.states[slot as usize];
+        let called = call(&mut self.handler, &mut self.core, state, slot, |h, ctx| h.news(ctx));
+        self.after_call(slot, called);
+        // Who has not taken it waits for more, and holds no ring meanwhile.
+        if self.core.at(slot).subscription == Subscription::Parked && self.core.hub.lacks(slot) {
+            self.core.hub.block(slot);
+        }
+        self.serve(slot);
+    }
+
+    /// Goes on with publishers that were held until subscribers had caught up. Each may publish, so the next is asked for after it.
+    pub(crate) fn release_publishers(&mut self) {
+        for _ in 0..self.core.limits.resumptions_per_turn_max {
+            let Some(id) = self.core.hub.next_released() else { return };
+            if let Ok(slot) = self.core.slot_of(id) {
+                self.core.set_reading(slot, Reading::Flowing);
+                self.serve(slot);
+            }
+        }
+    }
+
+    /// Cuts those who have been blocked longest, while they hold more memory than there is.
+    pub(crate) fn cut_for_memory(&mut self) {
+        for _ in 0..self.core.limits.resumptions_per_turn_max {
+            let Some(slot) = self.core.next_to_cut() else { return };
+            self.fail(slot, Cause::Stalled(Stall::Reading));
+            self.core.at_mut(slot).fate = Fate::Drop;
             self.serve(slot);
         }
     }

@@ -40,6 +40,12 @@ pub trait Handler {
         let _ = ctx;
     }
 
+    /// There is something for this exchange, which was [`park`](Ctx::park)ed: messages, a gap, or the end of a channel.
+    /// [`take_news`](Ctx::take_news) gives it. Who does not take it is called again when more comes.
+    fn news(&mut self, ctx: &mut Ctx<'_, Self::State>) {
+        let _ = ctx;
+    }
+
     /// A timer of this exchange, set by [`Ctx::set_timer`], has gone off. Timers are forgotten at `End`.
     fn timer(&mut self, key: u64, ctx: &mut Ctx<'_, Self::State>) {
         let _ = (key, ctx);

@@ -61,7 +61,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use self::connection::{Connection, Fate, Input, Life, NOBODY, Output, PeerSide};
+use self::connection::{Connection, Fate, Input, Life, Output, PeerSide, Subscription};
 use self::remote::Mailbox;
 use self::timers::Owner;
 use crate::error::Refusal;
@@ -168,6 +168,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
         if readiness.writable && connection.output == Output::Blocked {
             connection.output = Output::Free;
+            if connection.subscription != Subscription::None {
+                self.core.stalled.leave(&mut self.core.connections, slot);
+            }
         }
         if readiness.error && !self.has_unread(slot) {
             // Nobody would ever read how it failed.
@@ -180,6 +183,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// fan-out, a slice of a shutdown.
     pub fn turn(&mut self, now: Now) {
         self.core.set_now(now);
+        self.core.hub.begin_turn();
         self.carry_out_commands();
         self.expire();
         self.ring_timers();
@@ -191,6 +195,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             }
         }
         self.fan_out();
+        self.release_publishers();
+        self.cut_for_memory();
         self.continue_shutdown();
     }
 
@@ -201,7 +207,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             || self.core.hub.has_visits()
             || self.mailbox.has_mail()
             || self.core.handles.has_mail()
-            || self.has_slots_to_dismiss();
+            || self.has_slots_to_dismiss()
+            || self.core.next_to_cut().is_some();
         if is_busy {
             return Some(self.core.now.at);
         }
@@ -212,7 +219,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             }
             _ => None,
         };
-        [wheel, shutdown, self.core.timers.next()].into_iter().flatten().min()
+        let hub = self.core.hub.next_deadline();
+        [wheel, shutdown, hub, self.core.timers.next()].into_iter().flatten().min()
     }
 
     /// A connection that is over. Dropping the transport closes it.
@@ -362,11 +370,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// passed over, so that a newcomer never costs a walk through the table.
     fn evict(&mut self) {
         const PASSED_OVER_MAX: usize = 64;
-        let connections = &self.core.connections;
-        let oldest = std::iter::successors(self.core.waiting.oldest(), |&slot| {
-            Some(connections[slot as usize].newer).filter(|&newer| newer != NOBODY)
-        });
-        let idle = oldest.take(PASSED_OVER_MAX).find(|&slot| connections[slot as usize].owed() == 0);
+        let core = &self.core;
+        let is_idle = |&slot: &u32| core.at(slot).owed() == 0;
+        let idle = core.waiting.iter(&core.connections).take(PASSED_OVER_MAX).find(is_idle);
         if let Some(slot) = idle {
             self.core.counters.evicted += 1;
             self.remove(slot);

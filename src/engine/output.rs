@@ -16,7 +16,7 @@
 use std::io;
 
 use super::Engine;
-use super::connection::{Fate, Input, Output, PeerSide, Subscription};
+use super::connection::{Fate, Input, Life, Output, PeerSide, Subscription};
 use super::event::{Cause, Stall};
 use super::exchange::call;
 use super::halves::{Receiving, Sending};
@@ -84,6 +84,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let Some(transport) = &mut self.transports[slot as usize] else { return Taken::All };
         let bytes = match self.core.hub.batch(slot) {
             Batch::Nothing => return Taken::All,
+            Batch::End => {
+                self.end_stream(slot);
+                return Taken::Part;
+            }
             Batch::Overrun => {
                 self.fail(slot, Cause::Stalled(Stall::Reading));
                 return Taken::Part;
@@ -106,6 +110,15 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             Taken::All if taken == length => Taken::All,
             _ => Taken::Part,
         }
+    }
+
+    /// Tells a subscriber that its channel has ended, and closes its exchange.
+    fn end_stream(&mut self, slot: u32) {
+        let mut output = std::mem::take(&mut self.core.buffers(slot).output);
+        self.core.hub.write_end(slot, &mut output);
+        self.core.buffers(slot).output = output;
+        self.core.unsubscribe(slot);
+        self.core.ask_at(slot, Life::CloseAsked);
     }
 
     /// Draws the conclusions of one write of `length` bytes.
@@ -133,6 +146,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             // The write timeout counts from here, or from the last byte taken.
             connection.output = Output::Blocked;
             connection.wrote = tick;
+            if connection.subscription != Subscription::None {
+                self.core.hub.block(slot);
+                self.core.stalled.enter(&mut self.core.connections, slot);
+            }
             return Taken::Part;
         }
         Taken::All
@@ -179,7 +196,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// Whether a frame may go out: the head is out, nothing else is owed, and the peer takes bytes.
-    fn can_be_given(&self, slot: u32) -> bool {
+    pub(crate) fn can_be_given(&self, slot: u32) -> bool {
         let connection = self.core.at(slot);
         let is_streaming = matches!(connection.sending, Sending::Streaming(_));
         is_streaming && connection.output == Output::Free && connection.owed() == 0

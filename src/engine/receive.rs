@@ -275,6 +275,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             let buffers = core.buffers(slot);
             if !(buffers.collected.is_empty() && buffers.decoder.is_done()) {
                 buffers.collected.extend_from_slice(data);
+                if !core.enter_collected(slot) {
+                    self.break_body(slot, NO_ROOM);
+                    return Step::Used(filled - at);
+                }
                 return Step::Used(used);
             }
             // All of it came in one piece: it is lent where it lies.
@@ -295,6 +299,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.core.at_mut(slot).receive(Arrival::Complete);
         let id = self.core.exchange_at(slot);
         let collected = std::mem::take(&mut self.core.buffers(slot).collected);
+        // What becomes of it is entered anew: as a message, for instance, which is about as large.
+        self.core.buffers(slot).charge = None;
         if !collected.is_empty() {
             self.tell(slot, Event::Read(Read::Data(&collected)));
         }
@@ -400,6 +406,9 @@ fn method_of(head: &[u8]) -> Method {
     if known > 0 && head[begins..begins + known] == b"HEAD "[..known] { Method::Head } else { Method::Other }
 }
 
+/// What a body is answered for which there is no memory left, though all old messages have gone.
+const NO_ROOM: Refusal = Refusal::new(503, "there is no memory left for this body; try again in a moment");
+
 /// What a body that passes its bound is answered.
 const TOO_LARGE: Refusal = Refusal::new(413, "the body is larger than is accepted here");
 
@@ -448,6 +457,17 @@ impl Core {
         let buffers = self.buffers(slot);
         buffers.body_bytes += bytes as u64;
         !is_governed || buffers.body_bytes <= buffers.body_bytes_max
+    }
+
+    /// Enters what is held of a body into the hub's ledger. Says whether there is room for it.
+    fn enter_collected(&mut self, slot: u32) -> bool {
+        let held = self.buffers(slot).collected.capacity();
+        let ledger = self.hub.ledger().clone();
+        match &mut self.buffers(slot).charge {
+            Some(charge) => charge.set(held),
+            none => *none = Some(ledger.charge(held)),
+        }
+        self.hub.make_room(0)
     }
 
     /// Sends `100 Continue` (RFC 9110 §10.1.1) to a peer that waits for it, when its body is wanted.

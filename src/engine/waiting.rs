@@ -1,9 +1,12 @@
-//! Who only waits for a head: the connections that give way when the table is full, oldest first.
+//! Two lists of those who give way when something is full, oldest first: connections that only wait for a head, when the table is;
+//! and subscribers that are blocked, when the hub's memory is.
 //!
-//! `Core` enters a connection here when it has no exchange and takes it out when a request begins or the connection closes. The
-//! list is threaded through the slab's own entries, so it costs eight bytes each and every step is constant.
+//! `Core` enters a connection in the first when it has no exchange and takes it out when a request begins or the connection closes, and
+//! in the second from a refused write to the next taken one. The lists are threaded through the slab's own entries, so they cost
+//! eight bytes each and every step is constant.
 //!
-//! Invariant: a connection is on the list exactly while its `waiting` says so, and then it has no exchange.
+//! Invariant: a connection is on one of the lists exactly while its `waiting` says so: on the first if it has no exchange, on the
+//! second if it has one.
 //!
 //! Next: `deadlines.rs`, the other way in which waiting ends.
 
@@ -11,21 +14,28 @@ use slab::Slab;
 
 use super::connection::{Connection, NOBODY};
 
-/// The two ends of the list.
+/// A list: its two ends, and how many stand on it.
 pub(crate) struct Waiting {
     oldest: u32,
     newest: u32,
+    count: usize,
 }
 
 impl Waiting {
     /// Nobody waits.
     pub(crate) fn new() -> Waiting {
-        Waiting { oldest: NOBODY, newest: NOBODY }
+        Waiting { oldest: NOBODY, newest: NOBODY, count: 0 }
     }
 
-    /// Who has waited longest.
-    pub(crate) fn oldest(&self) -> Option<u32> {
-        (self.oldest != NOBODY).then_some(self.oldest)
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Who waits, oldest first.
+    pub(crate) fn iter<'c>(&self, connections: &'c Slab<Connection>) -> impl Iterator<Item = u32> + use<'c> {
+        let known = |slot: u32| (slot != NOBODY).then_some(slot);
+        std::iter::successors(known(self.oldest), move |&slot| known(connections[slot as usize].newer))
     }
 
     /// Puts a connection at the end, if it is not on the list.
@@ -42,6 +52,7 @@ impl Waiting {
             newest => connections[newest as usize].newer = slot,
         }
         self.newest = slot;
+        self.count += 1;
     }
 
     /// Takes a connection off, if it is on the list.
@@ -51,6 +62,7 @@ impl Waiting {
             return;
         }
         connection.waiting = false;
+        self.count -= 1;
         let (older, newer) = (connection.older, connection.newer);
         match older {
             NOBODY => self.oldest = newer,
@@ -81,11 +93,11 @@ mod tests {
         waiting.leave(&mut connections, 2);
         waiting.leave(&mut connections, 0);
         waiting.enter(&mut connections, 0);
-        let mut order = Vec::new();
-        while let Some(slot) = waiting.oldest() {
-            order.push(slot);
+        assert_eq!(waiting.iter(&connections).collect::<Vec<_>>(), [1, 3, 0]);
+        assert_eq!(waiting.len(), 3);
+        for slot in [3, 0, 1] {
             waiting.leave(&mut connections, slot);
         }
-        assert_eq!(order, [1, 3, 0]);
+        assert_eq!((waiting.iter(&connections).next(), waiting.len()), (None, 0));
     }
 }

@@ -225,7 +225,7 @@ mod tests {
         wheel.cancel(1);
         wheel.cancel(1);
         wheel.advance(tick(499));
-        assert_eq!(fired(&mut wheel), []);
+        assert_eq!(fired(&mut wheel), [0; 0]);
         assert_eq!(wheel.deadline(0), Some(tick(500)));
         wheel.advance(tick(500));
         assert_eq!(fired(&mut wheel), [0]);

@@ -11,93 +11,166 @@
 //! Joining costs a copy, once; four times cheaper than a vectored write for each subscriber. A single frame is lent as it is.
 //! Under load subscribers fall into few groups, each in one stretch of the list, so a cache of one batch is enough.
 //!
+//! Who hears several channels gets their messages merged by number. A gap has its place in that order too: it stands where the last
+//! message stood that is missing, behind what other channels still hold from before it.
+//!
+//! ```text
+//!   news   ✂ … 12  [ 14 | 17 ]                 trimmed through 12
+//!   chat   [ 10 | 15 ]
+//!   cursor 9 ──►  10, the notice "12", 14, 15, 17
+//! ```
+//!
 //! Invariant: what was lent and taken, one after another, is the concatenation of the frames behind the first cursor,
 //! wherever the takes were cut; a notice stands where frames are missing.
 //! Not here: whom to visit (`pass.rs`), what happens to a rest (`engine/output.rs`).
 //! Next: `mod.rs`, if you have not begun there.
 
+use slab::Slab;
+
+use super::audience::{Audience, Hearing};
 use super::channel::Channel;
-use super::cursor::{Notice, Subscriber};
+use super::cursor::{Opening, Subscriber};
+use super::ledger::Ledger;
 use super::message::MessageId;
-use super::wire::{Frame, Rest, Scratch, WireFormat, Wrapping};
+use super::wire::{Dress, Formats, Frame, Notice, Rest, Scratch, Wrapping};
 
 /// What a subscriber is to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Batch<'b> {
-    /// It is level with its channel.
+    /// It is level with its channels.
     Nothing,
     /// These bytes, at least one. Say how many were taken with [`Hub::advance`](super::Hub::advance) before anything else
     /// happens to the hub.
     Bytes(&'b [u8]),
     /// The ring has passed it and its format cannot say so: end it, visibly.
     Overrun,
+    /// It has everything, and one of its channels was ended: end it well.
+    End,
 }
 
-/// Which bytes a batch is. As no two messages share a number, `end` names one state of one channel, and the channel itself
-/// need not be in it.
+/// What comes next for a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Nothing,
+    /// Messages are missing through this number.
+    Gap(u64),
+    /// Messages, none of them behind this number.
+    Messages(u64),
+    End,
+}
+
+/// What comes next for `by`, who was told already of what is missing through `told`.
+pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &Slab<Channel>) -> Next {
+    let from = by.cursor;
+    let heard = || audience.channels.iter().map(|&channel| &channels[channel as usize]);
+    let lost = || heard().map(Channel::trimmed_through);
+    if by.opening == Opening::Gap {
+        // What all of them have lost since is told with it.
+        return Next::Gap(lost().fold(u64::MAX, u64::min).max(from));
+    }
+    if from < audience.end {
+        let gap = lost().filter(|&through| through > from.max(told)).min();
+        let message = heard().filter_map(|channel| channel.seq_at(channel.position_after(from)?)).min();
+        match (gap, message) {
+            (Some(gap), Some(message)) if message <= gap => return Next::Messages(gap),
+            (Some(gap), _) => return Next::Gap(gap),
+            (None, Some(_)) => return Next::Messages(u64::MAX),
+            (None, None) => {}
+        }
+    }
+    match audience.hearing {
+        Hearing::GoesOn => Next::Nothing,
+        Hearing::Ends => Next::End,
+    }
+}
+
+/// Which bytes a batch is. As no two messages share a number, `end` names one state of one audience's channels, up to what has been
+/// trimmed of them since, and that is what `limit` tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
+    audience: u32,
     from: u64,
     end: u64,
-    format: WireFormat,
-    wrapping: Wrapping,
+    limit: u64,
+    dress: Dress,
+    bytes_max: usize,
 }
 
-/// Where the bytes of the batch that was put together last lie.
-enum Content {
-    /// Nothing yet.
-    Empty,
-    /// One frame, as it is.
-    One(Frame),
-    /// Several, in `joined`.
-    Joined,
+/// One frame of the batch.
+struct Part {
+    /// Where who has taken it stands.
+    seq: u64,
+    /// Where in the batch it ends.
+    end: usize,
+    frame: Frame,
+}
+
+/// Where a batch takes its frames from.
+pub(crate) struct Source<'s> {
+    pub(crate) number: u32,
+    pub(crate) audience: &'s Audience,
+    pub(crate) channels: &'s mut Slab<Channel>,
+    pub(crate) formats: &'s Formats,
+    pub(crate) ledger: &'s Ledger,
+    pub(crate) epoch: u64,
 }
 
 /// The one batch of a hub that is kept, with its buffers.
 pub(crate) struct SharedBatch {
     /// Of what it is; none for a notice, which is not shared.
     key: Option<Key>,
-    content: Content,
+    parts: Vec<Part>,
     wrapping: Wrapping,
-    /// Where who takes all of it stands.
-    last: u64,
     /// Only to notice a caller who confuses subscribers.
     lent_to: u32,
+    /// The parts together, if there are several.
     joined: Vec<u8>,
-    joined_bytes_max: usize,
+    bytes_max: usize,
     scratch: Scratch,
+    /// For each channel of the audience, which of its messages is next.
+    heads: Vec<(u32, usize)>,
 }
 
 impl SharedBatch {
-    pub(crate) fn new(joined_bytes_max: usize) -> SharedBatch {
+    pub(crate) fn new(bytes_max: usize) -> SharedBatch {
         SharedBatch {
             key: None,
-            content: Content::Empty,
+            parts: Vec::new(),
             wrapping: Wrapping::Chunked,
-            last: 0,
             lent_to: u32::MAX,
             joined: Vec::new(),
-            joined_bytes_max,
+            bytes_max,
             scratch: Scratch::default(),
+            heads: Vec::new(),
         }
     }
 
-    /// What the subscriber at `index` of `channel` gets on one visit.
-    pub(crate) fn lend(&mut self, index: u32, channel: &mut Channel, epoch: u64) -> Batch<'_> {
-        let Subscriber { cursor, name, format, wrapping, notice } = *channel.subscribers.at(index);
-        self.lent_to = name;
-        if notice == Notice::Due || cursor < channel.trimmed_through() {
-            let missed_through = MessageId { epoch, seq: channel.trimmed_through() };
-            return self.lend_notice(missed_through, format, wrapping);
+    /// What `by` gets on one visit, when this is what comes next for it.
+    pub(crate) fn lend(&mut self, next: Next, by: &Subscriber, source: &mut Source<'_>) -> Batch<'_> {
+        match next {
+            Next::Nothing => Batch::Nothing,
+            Next::End => Batch::End,
+            Next::Gap(through) => self.lend_notice(through, by, source),
+            Next::Messages(limit) => Batch::Bytes(self.messages(by, limit, self.bytes_max, source)),
         }
-        if cursor >= channel.end() {
-            return Batch::Nothing;
-        }
-        let key = Key { from: cursor, end: channel.end(), format, wrapping };
+    }
+
+    /// The messages behind `by`'s cursor that are not behind `limit`: as many as are no longer than `bytes_max` together, and at least
+    /// one.
+    pub(crate) fn messages(
+        &mut self,
+        by: &Subscriber,
+        limit: u64,
+        bytes_max: usize,
+        source: &mut Source<'_>,
+    ) -> &[u8] {
+        self.lent_to = by.name;
+        let (audience, end) = (source.number, source.audience.end);
+        let key = Key { audience, from: by.cursor, end, limit, dress: by.dress, bytes_max };
         if self.key != Some(key) {
-            self.fill(&key, channel, epoch);
+            self.fill(&key, source);
         }
-        Batch::Bytes(self.bytes())
+        self.bytes()
     }
 
     /// Where `by` stands if `taken` bytes are all that it was lent just now.
@@ -105,121 +178,132 @@ impl SharedBatch {
         let lent = self.bytes().len();
         debug_assert!(taken <= lent, "more was taken than lent");
         debug_assert!(by.name == self.lent_to, "it was lent to another");
-        if taken >= lent { Some(self.last) } else { None }
+        if taken >= lent { self.last() } else { None }
     }
 
-    /// Where `by` stands if `taken` bytes are only some of what it was lent, and what is left of the frame that was cut.
+    /// Where who takes all of it stands.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.parts.last().map(|part| part.seq)
+    }
+
+    /// How many frames the batch holds.
+    pub(crate) fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether it is not of messages but of what is missing.
+    pub(crate) fn is_notice(&self) -> bool {
+        self.key.is_none()
+    }
+
+    /// Where one stands who took only `taken` bytes, how many messages it has begun to take, and what is left of the frame that was
+    /// cut.
     #[cold]
-    pub(crate) fn taken_partly(
-        &mut self,
-        taken: usize,
-        by: &Subscriber,
-        channel: &mut Channel,
-        epoch: u64,
-    ) -> (u64, Option<Rest>) {
-        match &self.content {
-            Content::One(frame) => (self.last, Some(frame.rest(self.wrapping, taken))),
-            Content::Joined => self.cut(taken, by, channel, epoch),
-            Content::Empty => (by.cursor, None),
-        }
+    pub(crate) fn taken_partly(&self, taken: usize) -> Option<(u64, usize, Option<Rest>)> {
+        let index = self.parts.partition_point(|part| part.end < taken);
+        let part = self.parts.get(index)?;
+        let begin = index.checked_sub(1).map_or(0, |before| self.parts[before].end);
+        let is_cut = taken < part.end;
+        let rest = is_cut.then(|| part.frame.rest(self.wrapping, taken - begin));
+        Some((part.seq, index + 1, rest))
+    }
+
+    /// Lets go of what is kept, for memory is short.
+    pub(crate) fn forget(&mut self) {
+        self.key = None;
+        self.parts = Vec::new();
+        self.joined = Vec::new();
     }
 
     /// The bytes of the current batch.
     fn bytes(&self) -> &[u8] {
-        match &self.content {
-            Content::Empty => &[],
-            Content::One(frame) => frame.bytes(self.wrapping),
-            Content::Joined => &self.joined,
+        match &self.parts[..] {
+            [] => &[],
+            [part] => part.frame.bytes(self.wrapping),
+            _ => &self.joined,
         }
     }
 
     /// The notice goes out alone: it is rare, and then the frames behind it are a batch like any other.
     #[cold]
-    fn lend_notice(&mut self, through: MessageId, format: WireFormat, wrapping: Wrapping) -> Batch<'_> {
-        let Some(notice) = format.row().notice else { return Batch::Overrun };
-        let frame = Frame::encoded(format, &mut self.scratch, |out| notice(through, out));
+    fn lend_notice(&mut self, through: u64, by: &Subscriber, source: &Source<'_>) -> Batch<'_> {
+        let format = by.dress.format();
+        let Some(notice) = source.formats.row(format).notice else { return Batch::Overrun };
+        let id = MessageId { epoch: source.epoch, seq: through };
+        let frame =
+            Frame::encoded(format, &mut self.scratch, source.ledger, |out| notice(Notice::Gap, id, out));
+        self.lent_to = by.name;
         self.key = None;
-        self.content = Content::One(frame);
-        self.wrapping = wrapping;
-        self.last = through.seq;
+        self.wrapping = by.dress.wrapping();
+        self.parts.clear();
+        self.push(through, frame);
         Batch::Bytes(self.bytes())
     }
 
-    /// Puts together what `key` asks for: as many frames as fit, and at least one.
-    fn fill(&mut self, key: &Key, channel: &mut Channel, epoch: u64) {
-        let &Key { from, format, wrapping, .. } = key;
-        let first = channel.position_after(from);
-        let mut bytes = channel.frame_at(first, epoch, format, &mut self.scratch).range(wrapping).len();
-        let mut behind = first + 1;
-        while behind < channel.len() {
-            bytes += channel.frame_at(behind, epoch, format, &mut self.scratch).range(wrapping).len();
-            if bytes > self.joined_bytes_max {
-                break;
-            }
-            behind += 1;
-        }
-        if behind == first + 1 {
-            self.content = Content::One(channel.frame_at(first, epoch, format, &mut self.scratch).clone());
-        } else {
-            self.joined.clear();
-            self.joined.reserve_exact(bytes.min(self.joined_bytes_max));
-            for position in first..behind {
-                let frame = channel.frame_at(position, epoch, format, &mut self.scratch);
-                self.joined.extend_from_slice(frame.bytes(wrapping));
-            }
-            self.content = Content::Joined;
-        }
-        self.key = Some(*key);
-        self.wrapping = wrapping;
-        self.last = channel.seq_at(behind - 1);
+    fn push(&mut self, seq: u64, frame: Frame) {
+        let end = self.parts.last().map_or(0, |part| part.end) + frame.range(self.wrapping).len();
+        self.parts.push(Part { seq, end, frame });
     }
 
-    /// Finds the frame in which a joined batch was cut.
-    fn cut(
-        &mut self,
-        taken: usize,
-        by: &Subscriber,
-        channel: &mut Channel,
-        epoch: u64,
-    ) -> (u64, Option<Rest>) {
-        debug_assert!(
-            by.cursor >= channel.trimmed_through(),
-            "the hub was used between a batch and its advance"
-        );
-        let mut left = taken;
-        let mut position = channel.position_after(by.cursor);
-        loop {
-            let seq = channel.seq_at(position);
-            let frame = channel.frame_at(position, epoch, by.format, &mut self.scratch);
-            let bytes = frame.range(by.wrapping).len();
-            if left < bytes {
-                return (seq, Some(frame.rest(by.wrapping, left)));
+    /// Puts together what `key` asks for.
+    fn fill(&mut self, key: &Key, source: &mut Source<'_>) {
+        self.key = Some(*key);
+        self.wrapping = key.dress.wrapping();
+        self.parts.clear();
+        self.joined.clear();
+        let first =
+            |&channel: &u32| Some((channel, source.channels[channel as usize].position_after(key.from)?));
+        self.heads.clear();
+        self.heads.extend(source.audience.channels.iter().filter_map(first));
+        while let Some((seq, frame)) = self.merge(key, source) {
+            let is_over = self
+                .parts
+                .last()
+                .is_some_and(|last| last.end + frame.range(self.wrapping).len() > key.bytes_max);
+            if is_over {
+                break;
             }
-            left -= bytes;
-            if left == 0 {
-                return (seq, None);
-            }
-            position += 1;
+            self.push(seq, frame);
         }
+        if let [first, .., last] = &self.parts[..] {
+            debug_assert!(first.seq < last.seq, "merged by number");
+            self.joined.reserve_exact(last.end);
+            for part in &self.parts {
+                self.joined.extend_from_slice(part.frame.bytes(self.wrapping));
+            }
+        }
+    }
+
+    /// The next message of any channel, by number. It counts as used.
+    fn merge(&mut self, key: &Key, source: &mut Source<'_>) -> Option<(u64, Frame)> {
+        let numbered =
+            |(channel, position): &mut (u32, usize)| source.channels[*channel as usize].seq_at(*position);
+        let heads = self.heads.iter_mut();
+        let (seq, head) =
+            heads.filter_map(|head| Some((numbered(head)?, head))).min_by_key(|(seq, _)| *seq)?;
+        if seq > key.limit {
+            return None;
+        }
+        let (channel, position) = *head;
+        head.1 += 1;
+        let channel = &mut source.channels[channel as usize];
+        let (format, formats) = (key.dress.format(), source.formats);
+        let frame = channel.frame_at(position, source.epoch, format, formats, &mut self.scratch);
+        Some((seq, frame.clone()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Hub, HubBounds, Message, Since};
+    use super::super::tests::{BOUNDS, hub_with};
+    use super::super::{HubBounds, Message, Since, WireFormat};
     use super::*;
 
     #[test]
     fn a_batch_is_put_together_once_for_all_who_stand_at_the_same_cursor() {
-        let bounds = HubBounds {
-            history_count_max: 10,
-            history_bytes_max: 100,
-            channels_max: 1,
-            batch_bytes_max: 100,
-        };
-        let mut hub = Hub::new(0, bounds);
+        let mut hub = hub_with(HubBounds { batch_bytes_max: 100, ..BOUNDS });
         for name in 0..3 {
-            hub.subscribe(name, "a", Since::Head, WireFormat::STREAM, Wrapping::Bare).unwrap();
+            hub.subscribe(name, &["a"], Since::Head, WireFormat::STREAM, Wrapping::Bare).unwrap();
         }
         hub.publish("a", Message::new("1")).unwrap();
         hub.publish("a", Message::new("2")).unwrap();

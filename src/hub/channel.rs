@@ -1,6 +1,6 @@
-//! A channel: a bounded ring of messages, and those who listen.
+//! A channel: a bounded ring of messages, and the audiences that hear it.
 //!
-//! Called by: `mod.rs` to append, `batch.rs` to read what lies behind a cursor.
+//! Called by: `mod.rs` to append and trim, `batch.rs` to read what lies behind a cursor.
 //!
 //! ```text
 //!          oldest                        newest = end
@@ -13,16 +13,19 @@
 //! a slow one costs nothing. The numbers are the hub's, so they have holes where other channels had their messages.
 //!
 //! Invariant: `trimmed_through` < the ring's numbers, ascending, the last of which is `end`; count and bytes are within
-//! the bounds, or one message is held: the newest always stays.
-//! Not here: who is visited when (`pass.rs`).
-//! Next: `pass.rs`.
+//! the bounds, or one message is held: to these two bounds the newest always stays.
+//! Not here: age and memory, which are bounds over all channels (`mod.rs`).
+//! Next: `grace.rs`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::ledger::{Charge, Ledger};
 use super::message::{Message, MessageId};
-use super::pass::Subscribers;
-use super::wire::{Frame, MessageView, Scratch, WireFormat};
+use super::pressure::Held;
+use super::wire::{Formats, Frame, MessageView, Scratch, WireFormat};
+use crate::time::Instant;
 
 /// What one channel may hold.
 #[derive(Clone, Copy, Debug)]
@@ -31,45 +34,91 @@ pub(crate) struct RingBounds {
     pub(crate) bytes_max: usize,
 }
 
-/// How much a ring holds.
+/// How much a ring holds, or of it somebody lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Load {
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
+}
+
+/// Whether a channel can still be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    /// Somebody has ended it; it stays until its subscribers have got what they lack.
+    Ended,
 }
 
 /// One channel.
 pub(crate) struct Channel {
     pub(crate) name: Rc<str>,
-    pub(crate) subscribers: Subscribers,
+    pub(crate) life: Life,
+    /// Who hears it, each by its number.
+    pub(crate) audiences: Vec<u32>,
+    /// Publishers that are held, if any were of late.
+    pub(crate) held: Option<Box<Held>>,
     ring: VecDeque<Entry>,
-    bytes: usize,
+    /// Bytes ever appended: the difference of two of these is what lies between them.
+    written: u64,
     /// Everything of this channel up to here is gone, if there was anything.
     trimmed_through: u64,
     /// The last number that concerns this channel: of its newest message, or of what was trimmed.
     end: u64,
+    /// The messages of publishers who name theirs. Looked up, never walked.
+    keys: HashMap<Rc<str>, u64>,
+    ledger: Ledger,
+    _charge: Charge,
 }
 
 /// A message in the ring, with its frames as far as somebody wanted them.
 struct Entry {
     seq: u64,
+    /// What had been appended before it.
+    start: u64,
     event: Option<Box<str>>,
-    data: Box<str>,
+    /// Shared, so that one day several hubs can hold it.
+    data: Arc<str>,
     /// One for each format in use, so rarely more than two: a list is searched faster than any map.
     frames: Vec<Frame>,
+    receipt: Option<Box<Receipt>>,
 }
+
+/// What the publisher of a message with a key was told.
+struct Receipt {
+    key: Rc<str>,
+    subscribers: usize,
+}
+
+/// What a channel costs besides its messages: itself, its place in the map of names, and an audience.
+const CHANNEL_COST: usize = 512;
+
+/// What a message costs besides its text: itself, its age, its allocations.
+pub(crate) const MESSAGE_COST: usize = 160;
+
+/// What a key costs besides twice its text.
+const KEY_COST: usize = 96;
 
 impl Channel {
     /// An empty channel of which earlier messages may have been lost through `trimmed_through`.
-    pub(crate) fn new(name: Rc<str>, trimmed_through: u64) -> Channel {
+    pub(crate) fn new(name: Rc<str>, trimmed_through: u64, ledger: &Ledger) -> Channel {
         Channel {
+            _charge: ledger.charge(Channel::cost(&name)),
             name,
-            subscribers: Subscribers::new(),
+            life: Life::Open,
+            audiences: Vec::new(),
+            held: None,
             ring: VecDeque::new(),
-            bytes: 0,
+            written: 0,
             trimmed_through,
             end: trimmed_through,
+            keys: HashMap::new(),
+            ledger: ledger.clone(),
         }
+    }
+
+    /// What a channel of this name is entered with.
+    pub(crate) fn cost(name: &str) -> usize {
+        CHANNEL_COST + name.len()
     }
 
     pub(crate) fn trimmed_through(&self) -> u64 {
@@ -80,25 +129,46 @@ impl Channel {
         self.end
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.ring.len()
-    }
-
     /// Whether nobody would miss it.
     pub(crate) fn is_unused(&self) -> bool {
-        self.ring.is_empty() && self.subscribers.is_empty()
+        self.audiences.is_empty() && (self.ring.is_empty() || self.life == Life::Ended)
     }
 
-    pub(crate) fn held(&self) -> Held {
-        Held { messages: self.ring.len(), bytes: self.bytes }
+    /// What it holds.
+    pub(crate) fn load(&self) -> Load {
+        let start = self.ring.front().map_or(self.written, |oldest| oldest.start);
+        Load { messages: self.ring.len(), bytes: (self.written - start) as usize }
     }
 
-    /// Makes room within the bounds and appends.
-    pub(crate) fn append(&mut self, seq: u64, message: &Message<'_>, bounds: RingBounds) {
+    /// What of it lies behind `cursor`.
+    pub(crate) fn load_behind(&self, cursor: u64) -> Load {
+        let Some(first) = self.position_after(cursor) else { return Load::default() };
+        let start = self.ring[first].start;
+        Load { messages: self.ring.len() - first, bytes: (self.written - start) as usize }
+    }
+
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.ring.front().map(|oldest| oldest.seq)
+    }
+
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.ring.back().map(|newest| newest.seq)
+    }
+
+    /// The message that has this key, and how many subscribers its publisher was told of.
+    pub(crate) fn receipt(&self, key: &str) -> Option<(u64, usize)> {
+        let seq = *self.keys.get(key)?;
+        let position = self.ring.binary_search_by_key(&seq, |entry| entry.seq).ok()?;
+        let receipt = self.ring[position].receipt.as_ref()?;
+        Some((seq, receipt.subscribers))
+    }
+
+    /// Makes room within the bounds and appends. `subscribers` is what the publisher of a message with a key is told, now and again.
+    pub(crate) fn append(&mut self, seq: u64, message: &Message<'_>, subscribers: usize, bounds: RingBounds) {
         debug_assert!(seq > self.end, "numbers grow");
         let bytes = weight(message.event, message.data);
         while !self.ring.is_empty()
-            && (self.ring.len() >= bounds.count_max || self.bytes + bytes > bounds.bytes_max)
+            && (self.ring.len() >= bounds.count_max || self.load().bytes + bytes > bounds.bytes_max)
         {
             self.trim_oldest();
         }
@@ -107,37 +177,62 @@ impl Channel {
             let room = bounds.count_max.saturating_sub(self.ring.len()).max(1);
             self.ring.reserve_exact(room.min(self.ring.len().max(2)));
         }
-        self.ring.push_back(Entry {
+        let receipt = message.key.map(|key| self.keep_receipt(key, seq, subscribers));
+        let entry = Entry {
             seq,
+            start: self.written,
             event: message.event.map(Box::from),
-            data: Box::from(message.data),
+            data: Arc::from(message.data),
             frames: Vec::new(),
-        });
-        self.bytes += bytes;
+            receipt,
+        };
+        self.ledger.enter(entry.cost());
+        self.ring.push_back(entry);
+        self.written += bytes as u64;
         self.end = seq;
     }
 
+    fn keep_receipt(&mut self, key: &str, seq: u64, subscribers: usize) -> Box<Receipt> {
+        let key: Rc<str> = Rc::from(key);
+        self.keys.insert(Rc::clone(&key), seq);
+        Box::new(Receipt { key, subscribers })
+    }
+
     /// Lets go of the oldest message: the one way out of a ring, whatever the reason.
-    fn trim_oldest(&mut self) {
-        if let Some(oldest) = self.ring.pop_front() {
-            self.bytes -= weight(oldest.event.as_deref(), &oldest.data);
-            self.trimmed_through = oldest.seq;
+    pub(crate) fn trim_oldest(&mut self) {
+        let Some(oldest) = self.ring.pop_front() else { return };
+        self.ledger.strike(oldest.cost());
+        self.trimmed_through = oldest.seq;
+        if let Some(receipt) = &oldest.receipt {
+            self.keys.remove(&receipt.key);
+        }
+        if self.ring.is_empty() {
+            // What a busy hour made large is not held for ever.
+            self.ring = VecDeque::new();
+            self.keys = HashMap::new();
         }
     }
 
-    /// Where in the ring the first message behind `cursor` lies, of which there is one.
-    pub(crate) fn position_after(&self, cursor: u64) -> usize {
-        debug_assert!(cursor < self.end && !self.ring.is_empty(), "nothing lies behind this cursor");
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self) {
+        while !self.ring.is_empty() {
+            self.trim_oldest();
+        }
+    }
+
+    /// Where in the ring the first message behind `cursor` lies, if there is one.
+    pub(crate) fn position_after(&self, cursor: u64) -> Option<usize> {
         // Nearly everybody lacks the newest message and no other.
         let count = self.ring.len();
-        if count >= 2 && self.ring[count - 2].seq <= cursor {
-            return count - 1;
+        if count >= 2 && cursor < self.end && self.ring[count - 2].seq <= cursor {
+            return Some(count - 1);
         }
-        self.ring.partition_point(|entry| entry.seq <= cursor)
+        let position = self.ring.partition_point(|entry| entry.seq <= cursor);
+        (position < count).then_some(position)
     }
 
-    pub(crate) fn seq_at(&self, position: usize) -> u64 {
-        self.ring[position].seq
+    pub(crate) fn seq_at(&self, position: usize) -> Option<u64> {
+        self.ring.get(position).map(|entry| entry.seq)
     }
 
     /// The frame of the message at `position`, encoded if this is the first time that anybody wants it.
@@ -146,21 +241,44 @@ impl Channel {
         position: usize,
         epoch: u64,
         format: WireFormat,
+        formats: &Formats,
         scratch: &mut Scratch,
     ) -> &Frame {
-        let Entry { seq, event, data, frames } = &mut self.ring[position];
+        let Channel { name, ring, ledger, .. } = self;
+        let Entry { seq, event, data, frames, .. } = &mut ring[position];
         let known = frames.iter().position(|frame| frame.format() == format);
         let index = known.unwrap_or_else(|| {
-            let view = MessageView { id: MessageId { epoch, seq: *seq }, event: event.as_deref(), data };
+            let id = MessageId { epoch, seq: *seq };
+            let view = MessageView { id, channel: name, event: event.as_deref(), data };
             frames.reserve_exact(1);
-            frames.push(Frame::message(format, &view, scratch));
+            let encode = formats.row(format).encode;
+            frames.push(Frame::encoded(format, scratch, ledger, |out| encode(&view, out)));
             frames.len() - 1
         });
         &frames[index]
+    }
+
+    /// The list of held publishers, which begins to be if there is none.
+    pub(crate) fn held_mut(&mut self, now: Instant) -> &mut Held {
+        self.held.get_or_insert_with(|| Box::new(Held::new(now)))
+    }
+}
+
+impl Entry {
+    /// What it is entered with; its frames enter themselves.
+    fn cost(&self) -> usize {
+        let key = self.receipt.as_ref().map_or(0, |receipt| 2 * receipt.key.len() + KEY_COST);
+        MESSAGE_COST + weight(self.event.as_deref(), &self.data) + key
     }
 }
 
 /// What a message counts for in a ring's bytes.
 fn weight(event: Option<&str>, data: &str) -> usize {
     event.map_or(0, str::len) + data.len()
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }

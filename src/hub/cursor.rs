@@ -14,8 +14,9 @@
 //! Invariant: a cursor only grows; all at or below it was taken or told of as missed.
 //! Next: `channel.rs`.
 
+use super::grace::Standing;
 use super::message::MessageId;
-use super::wire::{WireFormat, Wrapping};
+use super::wire::Dress;
 
 /// From where a subscriber wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,29 +42,29 @@ pub struct Subscribed {
     pub behind: bool,
 }
 
-/// A subscriber as it stands in its channel's list: sixteen bytes, because the fan-out walks over all of them.
+/// A subscriber as it stands in its audience's list: sixteen bytes, because the fan-out walks over all of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subscriber {
-    /// All of its channel up to this number is behind it.
+    /// All of its channels up to this number is behind it.
     pub(crate) cursor: u64,
     /// The name under which the engine knows it.
     pub(crate) name: u32,
-    pub(crate) format: WireFormat,
-    pub(crate) wrapping: Wrapping,
-    pub(crate) notice: Notice,
+    pub(crate) dress: Dress,
+    pub(crate) opening: Opening,
+    pub(crate) standing: Standing,
 }
 
 impl Subscriber {
-    /// Whether it is not level with a channel that ends at `end`.
+    /// Whether it is not level with an audience that ends at `end`.
     pub(crate) fn lacks(&self, end: u64) -> bool {
-        self.cursor < end || self.notice == Notice::Due
+        self.cursor < end || self.opening == Opening::Gap
     }
 
-    /// Something was taken, after which it stands at `cursor`: a message, or the notice that comes before any.
+    /// Something was taken, after which it stands at `cursor`: messages, or the notice that comes before any.
     pub(crate) fn move_to(&mut self, cursor: u64) {
-        debug_assert!(cursor > self.cursor || self.notice == Notice::Due, "what is taken moves the cursor");
+        debug_assert!(cursor > self.cursor || self.opening == Opening::Gap, "what is taken moves the cursor");
         self.cursor = cursor;
-        self.notice = Notice::None;
+        self.opening = Opening::Done;
     }
 }
 
@@ -71,11 +72,20 @@ const _: () = assert!(size_of::<Subscriber>() == 16);
 
 /// Whether a subscriber has yet to be told that its first messages are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
-    /// Nothing to tell, beyond what comparing the cursor with the ring shows.
-    None,
-    /// It subscribed with a gap, and its format can say so.
-    Due,
+pub(crate) enum Opening {
+    /// It subscribed with a gap, and is told so before all else.
+    Gap,
+    /// Nothing to tell, beyond what comparing the cursor with the rings shows.
+    Done,
+}
+
+/// What the channels of an audience have lost: the least and the most of their `trimmed_through`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Up to here all of them have lost everything.
+    pub(crate) least: u64,
+    /// Behind this none has lost anything.
+    pub(crate) most: u64,
 }
 
 /// A cursor, and whether something was missed before it.
@@ -85,17 +95,17 @@ pub(crate) struct Stand {
     pub(crate) gap: bool,
 }
 
-/// Where `since` is, in a hub whose newest message is `head` and a channel that has lost all through `trimmed_through`.
+/// Where `since` is, in a hub whose newest message is `head` and for channels that have lost this much.
 ///
-/// A gap moves the cursor to where the ring begins, so that what is missing is told once and not again.
-pub(crate) fn stand(since: Since, head: MessageId, trimmed_through: u64) -> Stand {
+/// The cursor moves to where the first of their rings begins, for before that there is nothing to hear.
+pub(crate) fn stand(since: Since, head: MessageId, lost: Lost) -> Stand {
     let asked = match since {
         Since::Head => head.seq,
         Since::Start => 0,
         Since::Id(id) if id.epoch == head.epoch && id.seq <= head.seq => id.seq,
-        Since::Id(_) => return Stand { cursor: trimmed_through, gap: true },
+        Since::Id(_) => return Stand { cursor: lost.least, gap: true },
     };
-    Stand { cursor: asked.max(trimmed_through), gap: asked < trimmed_through }
+    Stand { cursor: asked.max(lost.least), gap: asked < lost.most }
 }
 
 #[cfg(test)]
@@ -125,8 +135,23 @@ mod tests {
             (id(8, 6), 5, 5, true),
             (id(6, 6), 0, 0, true),
         ] {
-            let stands = stand(since, HEAD, trimmed_through);
+            let lost = Lost { least: trimmed_through, most: trimmed_through };
+            let stands = stand(since, HEAD, lost);
             assert_eq!(stands, Stand { cursor, gap }, "{since:?}, trimmed through {trimmed_through}");
+        }
+    }
+
+    #[test]
+    fn of_several_channels_the_one_that_has_lost_least_says_where_to_begin() {
+        for (since, cursor, gap) in [
+            (Since::Head, 20, false),
+            (Since::Start, 3, true),
+            (id(7, 2), 3, true),
+            (id(7, 6), 6, true),
+            (id(7, 12), 12, false),
+            (id(9, 12), 3, true),
+        ] {
+            assert_eq!(stand(since, HEAD, Lost { least: 3, most: 12 }), Stand { cursor, gap }, "{since:?}");
         }
     }
 }

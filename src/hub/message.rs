@@ -8,7 +8,7 @@
 //!
 //! Invariant: what `Display` writes, `parse` reads, and `parse` reads nothing else.
 //! Not here: whether an id is known, and what follows it (`cursor.rs`).
-//! Next: `wire.rs`.
+//! Next: `json.rs`.
 
 use std::fmt;
 
@@ -48,13 +48,16 @@ pub struct Message<'a> {
     pub event: Option<&'a str>,
     /// The payload. Any text, also none.
     pub data: &'a str,
+    /// Its publisher's own name for it (`Idempotency-Key`), 1 to 255 bytes: while the channel holds a message of this key, another
+    /// one is not published, and its publisher is told what the first was told.
+    pub key: Option<&'a str>,
 }
 
 impl<'a> Message<'a> {
     /// A message without a type.
     #[must_use]
     pub const fn new(data: &'a str) -> Message<'a> {
-        Message { event: None, data }
+        Message { event: None, data, key: None }
     }
 }
 
@@ -63,8 +66,31 @@ impl<'a> Message<'a> {
 pub struct Published {
     /// Its id.
     pub id: MessageId,
-    /// How many subscribers the channel has now. Each will get it, or be told that it missed something.
+    /// How many subscribers the channel had then. Each will get it, or be told that it missed something.
     pub subscribers: usize,
+    /// Whether the channel could do with a pause.
+    pub pressure: Pressure,
+    /// Whether it is new, or its key was known.
+    pub novelty: Novelty,
+}
+
+/// How far a channel's subscribers are behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pressure {
+    /// Not so far that it matters.
+    Low,
+    /// What healthy subscribers still lack fills half of the channel's ring: whoever publishes more before they have got it may
+    /// make them miss something. [`Ctx::pause_while_pressed`](crate::Ctx::pause_while_pressed) waits for them.
+    High,
+}
+
+/// Whether a publish has published something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// The message was appended.
+    New,
+    /// The channel holds a message with the same key: nothing was appended, and this is what its publisher was told.
+    Repeated,
 }
 
 /// The longest name of a channel or an event, in bytes.
@@ -81,6 +107,11 @@ pub(crate) fn check_channel(name: &str) -> Result<(), WriteError> {
 /// the prefix `encke-` nobody can forge a notice.
 pub(crate) fn check_event(name: &str) -> Result<(), WriteError> {
     check_name(name)
+}
+
+/// Refuses a key that is none or too long.
+pub(crate) fn check_key(key: &str) -> Result<(), WriteError> {
+    if (1..=NAME_BYTES_MAX).contains(&key.len()) { Ok(()) } else { Err(WriteError::BadName) }
 }
 
 fn check_name(name: &str) -> Result<(), WriteError> {

@@ -1,9 +1,9 @@
-//! The pass: how the fan-out comes to every subscriber of every channel that has news, and to none twice in vain.
+//! The pass: how the fan-out comes to every subscriber of every audience that has news, and to none twice in vain.
 //!
 //! `mod.rs` asks for the next visit; the engine does it and may in between subscribe, leave and publish as it likes.
 //!
 //! ```text
-//!   a channel's subscribers, dense          the hot channels, in rotation
+//!   an audience's subscribers, dense        the hot audiences, in rotation
 //!   [ a  b  c  d | e  f  g  h ]               ┌─► news ─► sport ─► chat ─┐
 //!     visited      ▲ next                     └──────── 64 visits ◄──────┘
 //!
@@ -16,7 +16,7 @@
 //! should hear of, another pass begins where this one ends, and brings each of them at once all that came meanwhile.
 //!
 //! Invariant: who lacks something that was published, and has not refused it since, stands at or beyond `next` of a hot
-//! channel, or the channel is [`Heat::Again`]. In a cold channel `next` is 0.
+//! audience, or the audience is [`Heat::Again`]. In a cold audience `next` is 0.
 //! Not here: what they get (`batch.rs`).
 //! Next: `batch.rs`.
 
@@ -24,14 +24,14 @@ use std::collections::VecDeque;
 
 use slab::Slab;
 
-use super::channel::Channel;
+use super::audience::Audience;
 use super::cursor::Subscriber;
 use super::{grow, shrink};
 
-/// Visits to one channel before the next hot channel has its turn.
+/// Visits to one audience before the next hot one has its turn.
 const SLICE_VISITS: u32 = 64;
 
-/// Whether a channel's subscribers are being visited.
+/// Whether an audience's subscribers are being visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heat {
     /// Nobody is to be visited.
@@ -42,7 +42,7 @@ pub(crate) enum Heat {
     Again,
 }
 
-/// A channel's subscribers in a dense list, and how far the pass through them has come.
+/// An audience's subscribers in a dense list, and how far the pass through them has come.
 pub(crate) struct Subscribers {
     list: Vec<Subscriber>,
     /// All before this index have been visited in this pass.
@@ -107,7 +107,13 @@ impl Subscribers {
         shrink(&mut self.list);
     }
 
-    /// Calls the pass back to whoever stands at `index` or beyond and lacks something. Says whether the channel was cold, and
+    /// The lowest cursor of those who hold a ring; nobody's is above everything.
+    pub(crate) fn lowest_cursor(&self) -> u64 {
+        let holding = self.list.iter().filter(|subscriber| subscriber.standing.holds());
+        holding.map(|subscriber| subscriber.cursor).min().unwrap_or(u64::MAX)
+    }
+
+    /// Calls the pass back to whoever stands at `index` or beyond and lacks something. Says whether the audience was cold, and
     /// has to join the rotation.
     #[must_use]
     pub(crate) fn revisit(&mut self, index: u32) -> bool {
@@ -120,10 +126,10 @@ impl Subscribers {
         was_cold
     }
 
-    /// The next subscriber that is not level with the channel's `end`, or `None` when the pass is over.
-    fn step(&mut self, end: u64) -> Option<u32> {
+    /// The next subscriber that stands below `target`, or `None` when the pass is over.
+    fn step(&mut self, target: u64) -> Option<u32> {
         let ahead = &self.list[self.next..];
-        let distance = ahead.iter().position(|subscriber| subscriber.lacks(end))?;
+        let distance = ahead.iter().position(|subscriber| subscriber.lacks(target))?;
         let name = ahead[distance].name;
         self.next += distance + 1;
         Some(name)
@@ -140,10 +146,19 @@ impl Subscribers {
     }
 }
 
-/// The hot channels, each visited for a slice before the next has its turn.
+/// The hot audiences, each visited for a slice before the next has its turn.
 pub(crate) struct Rotation {
     queue: VecDeque<u32>,
     slice_left: u32,
+}
+
+/// What the rotation has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// This subscriber is next.
+    Visit(u32),
+    /// This audience has left the rotation.
+    Over(u32),
 }
 
 impl Rotation {
@@ -155,28 +170,30 @@ impl Rotation {
         self.queue.is_empty()
     }
 
-    /// Takes up a channel that has just become hot.
-    pub(crate) fn join(&mut self, channel: u32) {
-        self.queue.push_back(channel);
+    /// Takes up an audience that has just become hot.
+    pub(crate) fn join(&mut self, audience: u32) {
+        self.queue.push_back(audience);
     }
 
-    /// The next visit, if anybody anywhere lacks something. Channels that turn out to be done leave the rotation.
-    pub(crate) fn next_visit(&mut self, channels: &mut Slab<Channel>) -> Option<u32> {
+    /// Turns until somebody lacks something or an audience is done.
+    pub(crate) fn turn(&mut self, audiences: &mut Slab<Audience>) -> Option<Turned> {
         loop {
             let front = *self.queue.front()?;
-            let channel = &mut channels[front as usize];
+            let audience = &mut audiences[front as usize];
             if self.slice_left > 0 {
-                if let Some(name) = channel.subscribers.step(channel.end()) {
+                let target = audience.target();
+                if let Some(name) = audience.subscribers.step(target) {
                     self.slice_left -= 1;
-                    return Some(name);
+                    return Some(Turned::Visit(name));
                 }
-                if channel.subscribers.finish() == Heat::Hot {
+                if audience.subscribers.finish() == Heat::Hot {
                     continue;
                 }
                 self.queue.pop_front();
-            } else {
-                self.queue.rotate_left(1);
+                self.slice_left = SLICE_VISITS;
+                return Some(Turned::Over(front));
             }
+            self.queue.rotate_left(1);
             self.slice_left = SLICE_VISITS;
         }
     }

@@ -5,24 +5,26 @@
 //! ```text
 //!   Frame   2b\r\n id: 17-4\ndata: hello\n\n \r\n
 //!           └─────────── Chunked ──────────────┘     to HTTP/1.1
-//!                  └────── Bare ──────┘              to HTTP/1.0, which knows no chunks: the inside of the same bytes
+//!                  └────── Bare ──────┘              to HTTP/1.0, which knows no chunks, and into the list of a long-poll
 //! ```
 //!
-//! Format and framing are apart: a format is a row of [`FORMATS`], and whether its bytes go out as chunks is the connection's
-//! affair. Another format is another row; nothing else in this room knows how any of them looks.
+//! Format and framing are apart: a format is a row of [`Formats`], and whether its bytes go out as chunks is the connection's
+//! affair. Another format is another row, also one of an embedder's; nothing else in this room knows how any of them looks.
 //!
 //! Invariant: a frame is never empty, and each is one chunk: whoever joins chunks at frame boundaries joins a valid body.
 //! Not here: which frames go to whom (`batch.rs`).
-//! Next: `cursor.rs`.
+//! Next: `formats.rs`.
 
-use std::io::Write;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::formats::BUILT_IN;
+use super::ledger::{Charge, Ledger};
 use super::message::MessageId;
 use crate::http::chunked;
 
-/// How messages are written to a subscriber.
+/// How messages are written to a subscriber: a row of the engine's table, of these or of
+/// [`Core::add_format`](crate::Core::add_format).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireFormat(u8);
 
@@ -32,10 +34,16 @@ impl WireFormat {
     /// One message a line and nothing else. It has no ids and cannot say that something was missed, so a subscriber that
     /// the ring has passed is ended.
     pub const STREAM: WireFormat = WireFormat(1);
-
-    pub(crate) fn row(self) -> &'static Format {
-        &FORMATS[usize::from(self.0)]
-    }
+    /// One JSON object a line: `{"id","channel","event","data"}`. Notices are lines too, `{"gap":true,"id":…}`.
+    pub const NDJSON: WireFormat = WireFormat(2);
+    /// As [`SSE`](WireFormat::SSE), with the object of [`NDJSON`](WireFormat::NDJSON) as data: for several channels in one stream.
+    pub const SSE_ENVELOPE: WireFormat = WireFormat(3);
+    /// `<script>F(data, id, event)</script>`, for a document whose head binds `F`: the forever frame.
+    pub const IFRAME: WireFormat = WireFormat(4);
+    /// The object of [`NDJSON`](WireFormat::NDJSON) and a comma: the items of a list, for answers to long-polls.
+    pub const JSON: WireFormat = WireFormat(5);
+    /// As [`JSON`](WireFormat::JSON), escaped so that it may stand in a script (JSONP).
+    pub const JSON_SCRIPT: WireFormat = WireFormat(6);
 }
 
 /// Whether the bytes of a connection go out as chunks.
@@ -43,54 +51,123 @@ impl WireFormat {
 pub(crate) enum Wrapping {
     /// One chunk a frame (RFC 9112 §7.1).
     Chunked,
-    /// As they are, until the connection closes.
+    /// As they are.
     Bare,
+}
+
+/// A format and a framing in the one byte that a subscriber has for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Dress(u8);
+
+impl Dress {
+    pub(crate) fn new(format: WireFormat, wrapping: Wrapping) -> Dress {
+        Dress(format.0 << 1 | u8::from(wrapping == Wrapping::Bare))
+    }
+
+    pub(crate) fn format(self) -> WireFormat {
+        WireFormat(self.0 >> 1)
+    }
+
+    pub(crate) fn wrapping(self) -> Wrapping {
+        if self.0 & 1 == 0 { Wrapping::Chunked } else { Wrapping::Bare }
+    }
 }
 
 /// What an encoder is given.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MessageView<'a> {
-    pub(crate) id: MessageId,
-    pub(crate) event: Option<&'a str>,
-    pub(crate) data: &'a str,
+#[non_exhaustive]
+pub struct MessageView<'a> {
+    /// The message's id.
+    pub id: MessageId,
+    /// The channel that it was published to.
+    pub channel: &'a str,
+    /// Its type, if it has one: without control bytes.
+    pub event: Option<&'a str>,
+    /// Its payload: any text.
+    pub data: &'a str,
 }
 
-/// One way to write messages.
-pub(crate) struct Format {
+/// Something that a stream has to say besides messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Messages up to the id are missing, and the stream goes on behind it.
+    Gap,
+    /// The channel was ended, and the stream ends here.
+    End,
+}
+
+/// One way to write messages: a row of the table, see [`Core::add_format`](crate::Core::add_format).
+///
+/// ```
+/// use encke::{Format, Notice};
+///
+/// // Length-prefixed messages, as a program might like them better than lines.
+/// let netstrings = Format {
+///     encode: |message, out| out.extend(format!("{}:{},", message.data.len(), message.data).bytes()),
+///     notice: Some(|notice, id, out| {
+///         let text = format!("{notice:?} {id}");
+///         out.extend(format!("{}:!{text},", text.len() + 1).bytes());
+///     }),
+///     heartbeat: Some(b"0:,"),
+/// };
+/// # let _ = netstrings;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
     /// Appends a message: at least one byte, for a frame without bytes could never be taken.
-    pub(crate) encode: fn(&MessageView<'_>, &mut Vec<u8>),
-    /// Appends the notice that messages are missing up to this id, and that the stream goes on behind it. Without one, a
-    /// subscriber that has missed something is ended.
-    pub(crate) notice: Option<fn(MessageId, &mut Vec<u8>)>,
-    /// What keeps an idle stream alive without meaning anything.
-    pub(crate) heartbeat: Option<Heartbeat>,
-}
-
-/// A heartbeat in both wrappings.
-pub(crate) struct Heartbeat {
-    bare: &'static [u8],
-    chunked: &'static [u8],
-}
-
-impl Heartbeat {
-    pub(crate) fn wrapped(&self, wrapping: Wrapping) -> &'static [u8] {
-        match wrapping {
-            Wrapping::Chunked => self.chunked,
-            Wrapping::Bare => self.bare,
-        }
-    }
+    pub encode: fn(&MessageView<'_>, &mut Vec<u8>),
+    /// Appends a notice that belongs to the place behind this id. Without one, a subscriber that has missed something is cut, and
+    /// one whose channel was ended just ends.
+    pub notice: Option<fn(Notice, MessageId, &mut Vec<u8>)>,
+    /// What keeps an idle stream alive without meaning anything; not empty.
+    pub heartbeat: Option<&'static [u8]>,
 }
 
 /// The formats by number.
-static FORMATS: [Format; 2] = [
-    Format {
-        encode: encode_sse,
-        notice: Some(notice_sse),
-        // A comment without a blank line, so that it ends no event of whoever writes events in pieces.
-        heartbeat: Some(Heartbeat { bare: b":\n", chunked: b"2\r\n:\n\r\n" }),
-    },
-    Format { encode: encode_stream, notice: None, heartbeat: None },
-];
+pub(crate) struct Formats {
+    rows: Vec<Format>,
+}
+
+impl Formats {
+    /// As many as fit beside a framing into a byte.
+    const COUNT_MAX: usize = 128;
+
+    pub(crate) fn new() -> Formats {
+        Formats { rows: BUILT_IN.to_vec() }
+    }
+
+    /// Adds a row, if there is room for one.
+    pub(crate) fn add(&mut self, format: Format) -> Option<WireFormat> {
+        if self.rows.len() >= Formats::COUNT_MAX || format.heartbeat.is_some_and(<[u8]>::is_empty) {
+            return None;
+        }
+        self.rows.push(format);
+        Some(WireFormat((self.rows.len() - 1) as u8))
+    }
+
+    pub(crate) fn knows(&self, format: WireFormat) -> bool {
+        usize::from(format.0) < self.rows.len()
+    }
+
+    pub(crate) fn row(&self, format: WireFormat) -> &Format {
+        &self.rows[usize::from(format.0)]
+    }
+
+    /// Writes what keeps a stream alive, as one chunk where there are chunks. Says whether there is such a thing.
+    pub(crate) fn write_heartbeat(&self, dress: Dress, out: &mut Vec<u8>) -> bool {
+        let Some(heartbeat) = self.row(dress.format()).heartbeat else { return false };
+        wrap(dress.wrapping(), heartbeat, out);
+        true
+    }
+}
+
+/// Writes bytes of a body as the connection's framing asks for it.
+pub(crate) fn wrap(wrapping: Wrapping, content: &[u8], out: &mut Vec<u8>) {
+    match wrapping {
+        Wrapping::Chunked => chunked::encode(out, content),
+        Wrapping::Bare => out.extend_from_slice(content),
+    }
+}
 
 /// A message or a notice in one format: immutable, and shared by all who are owed some of it.
 #[derive(Clone, Debug)]
@@ -98,18 +175,25 @@ pub(crate) struct Frame {
     format: WireFormat,
     /// Where the chunk's content begins, behind its size: at most 16 digits and CRLF.
     inside: u8,
-    bytes: Rc<[u8]>,
+    shared: Rc<Shared>,
 }
 
-impl Frame {
-    pub(crate) fn message(format: WireFormat, view: &MessageView<'_>, scratch: &mut Scratch) -> Frame {
-        Frame::encoded(format, scratch, |out| (format.row().encode)(view, out))
-    }
+/// The bytes of a frame, which strike themselves out of the ledger when nobody holds them any more.
+#[derive(Debug)]
+struct Shared {
+    bytes: Box<[u8]>,
+    _charge: Charge,
+}
 
-    /// Encodes into the scratch buffers first, because an `Rc` has to know its length when it is made.
+/// What a frame costs besides its bytes: two allocations, the counts, the charge, and its place in the list of its message.
+const FRAME_COST: usize = 96;
+
+impl Frame {
+    /// Encodes into the scratch buffers first, so that what is kept is exactly as long as it is.
     pub(crate) fn encoded(
         format: WireFormat,
         scratch: &mut Scratch,
+        ledger: &Ledger,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Frame {
         let Scratch { content, chunk } = scratch;
@@ -119,9 +203,10 @@ impl Frame {
         debug_assert!(!content.is_empty(), "an encoder wrote nothing");
         chunked::encode(chunk, content);
         let inside = chunk.len() - content.len() - CRLF_BYTES;
-        let frame = Frame { format, inside: inside as u8, bytes: Rc::from(chunk.as_slice()) };
+        let charge = ledger.charge(chunk.len() + FRAME_COST);
+        let shared = Rc::new(Shared { bytes: Box::from(chunk.as_slice()), _charge: charge });
         scratch.give_back();
-        frame
+        Frame { format, inside: inside as u8, shared }
     }
 
     pub(crate) fn format(&self) -> WireFormat {
@@ -131,20 +216,20 @@ impl Frame {
     /// Where in the shared bytes a peer's view of them lies.
     pub(crate) fn range(&self, wrapping: Wrapping) -> Range<usize> {
         match wrapping {
-            Wrapping::Chunked => 0..self.bytes.len(),
-            Wrapping::Bare => usize::from(self.inside)..self.bytes.len() - CRLF_BYTES,
+            Wrapping::Chunked => 0..self.shared.bytes.len(),
+            Wrapping::Bare => usize::from(self.inside)..self.shared.bytes.len() - CRLF_BYTES,
         }
     }
 
     pub(crate) fn bytes(&self, wrapping: Wrapping) -> &[u8] {
-        &self.bytes[self.range(wrapping)]
+        &self.shared.bytes[self.range(wrapping)]
     }
 
     /// What is left of a peer's view after `taken` bytes of it.
     pub(crate) fn rest(&self, wrapping: Wrapping, taken: usize) -> Rest {
         let Range { start, end } = self.range(wrapping);
         debug_assert!(start + taken < end, "nothing is left of this frame");
-        Rest { frame: Rc::clone(&self.bytes), offset: start + taken, end }
+        Rest { shared: Rc::clone(&self.shared), offset: start + taken, end }
     }
 }
 
@@ -152,17 +237,23 @@ impl Frame {
 #[derive(Clone, Debug)]
 pub(crate) struct Rest {
     /// The whole frame.
-    pub(crate) frame: Rc<[u8]>,
+    shared: Rc<Shared>,
     /// Where the next byte lies.
-    pub(crate) offset: usize,
+    offset: usize,
     /// Where the peer's view of the frame ends. Always above `offset` when the hub hands it out.
-    pub(crate) end: usize,
+    end: usize,
 }
 
 impl Rest {
     /// The bytes to write.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.frame[self.offset..self.end]
+        &self.shared.bytes[self.offset..self.end]
+    }
+
+    /// Notes that the peer took some more.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.end - self.offset, "more taken than given");
+        self.offset += bytes;
     }
 }
 
@@ -187,119 +278,69 @@ impl Scratch {
 
 const CRLF_BYTES: usize = 2;
 
-/// `id`, `event` if there is one, and a `data` line for each line of the payload.
-///
-/// The payload's lines end at CR, LF and CRLF, as in the reader (WHATWG HTML §9.2.6): a CR that went out as it is would
-/// end the line there, and what follows could pose as a field. An empty payload is one empty line, without which
-/// the event would not be dispatched.
-fn encode_sse(view: &MessageView<'_>, out: &mut Vec<u8>) {
-    write_id(view.id, out);
-    if let Some(event) = view.event {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(event.as_bytes());
-        out.push(b'\n');
-    }
-    let mut left = view.data.as_bytes();
-    loop {
-        let line = left.iter().position(|&byte| byte == b'\n' || byte == b'\r');
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&left[..line.unwrap_or(left.len())]);
-        out.push(b'\n');
-        let Some(end) = line else { break };
-        let line_end_bytes = if left[end..].starts_with(b"\r\n") { 2 } else { 1 };
-        left = &left[end + line_end_bytes..];
-    }
-    out.push(b'\n');
-}
-
-fn notice_sse(id: MessageId, out: &mut Vec<u8>) {
-    write_id(id, out);
-    out.extend_from_slice(b"event: encke-gap\ndata: {\"gap\":true}\n\n");
-}
-
-fn write_id(id: MessageId, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = writeln!(out, "id: {id}");
-}
-
-fn encode_stream(view: &MessageView<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(view.data.as_bytes());
-    out.push(b'\n');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn sse(event: Option<&str>, data: &str) -> String {
-        let mut out = Vec::new();
-        encode_sse(&MessageView { id: MessageId { epoch: 17, seq: 4 }, event, data }, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn each_line_of_a_payload_is_a_data_line() {
-        for (data, lines) in [
-            ("hello", "data: hello\n"),
-            ("", "data: \n"),
-            ("a\nb", "data: a\ndata: b\n"),
-            ("a\rb", "data: a\ndata: b\n"),
-            ("a\r\nb", "data: a\ndata: b\n"),
-            ("a\n\rb", "data: a\ndata: \ndata: b\n"),
-            ("a\r\r\nb", "data: a\ndata: \ndata: b\n"),
-            ("a\n", "data: a\ndata: \n"),
-            ("\r\n", "data: \ndata: \n"),
-            (" a ", "data:  a \n"),
-            ("naïve ☄", "data: naïve ☄\n"),
-        ] {
-            assert_eq!(sse(None, data), format!("id: 17-4\n{lines}\n"), "{data:?}");
-        }
-    }
-
-    #[test]
-    fn a_lone_cr_cannot_forge_an_event() {
-        let forged = sse(None, "x\r\rid: 99-99\revent: paid\rdata: y\n\nretry: 1");
-        let fields = forged.lines().filter(|line| !line.is_empty() && !line.starts_with("data: "));
-        assert_eq!(fields.collect::<Vec<_>>(), ["id: 17-4"]);
-        assert!(!forged.contains('\r') && forged.find("\n\n") == Some(forged.len() - 2));
-    }
-
-    #[test]
-    fn an_event_has_its_type() {
-        assert_eq!(sse(Some("tick"), "1"), "id: 17-4\nevent: tick\ndata: 1\n\n");
-    }
-
-    #[test]
-    fn a_stream_is_payload_and_line_end() {
-        let mut out = Vec::new();
-        let view = MessageView { id: MessageId { epoch: 17, seq: 4 }, event: Some("tick"), data: "a\r\nb" };
-        encode_stream(&view, &mut out);
-        assert_eq!(out, b"a\r\nb\n");
-    }
-
     #[test]
     fn both_views_of_a_frame_say_the_same_at_any_size() {
-        let mut scratch = Scratch::default();
+        let (mut scratch, ledger) = (Scratch::default(), Ledger::default());
         for size in [0, 1, 14, 15, 16, 254, 255, 256, 4_095, 65_535, 70_000] {
             let data = "x".repeat(size);
-            let view = MessageView { id: MessageId { epoch: 0, seq: 1 }, event: None, data: &data };
-            let frame = Frame::message(WireFormat::STREAM, &view, &mut scratch);
+            let frame = Frame::encoded(WireFormat::STREAM, &mut scratch, &ledger, |out| {
+                out.extend_from_slice(data.as_bytes());
+                out.push(b'\n');
+            });
             let bare = frame.bytes(Wrapping::Bare);
             assert_eq!(bare, format!("{data}\n").as_bytes());
             let chunk = [format!("{:x}\r\n", size + 1).as_bytes(), bare, b"\r\n"].concat();
             assert!(frame.bytes(Wrapping::Chunked).eq_ignore_ascii_case(&chunk));
         }
+        assert_eq!(ledger.held(), 0, "who drops a frame strikes it out");
     }
 
     #[test]
-    fn heartbeats_say_the_same_in_both_wrappings() {
-        for format in &FORMATS {
-            if let Some(heartbeat) = &format.heartbeat {
-                let mut chunk = Vec::new();
-                chunked::encode(&mut chunk, heartbeat.bare);
-                assert_eq!(chunk, heartbeat.chunked);
+    fn a_rest_keeps_its_frame_in_the_ledger() {
+        let (mut scratch, ledger) = (Scratch::default(), Ledger::default());
+        let frame = Frame::encoded(WireFormat::STREAM, &mut scratch, &ledger, |out| out.extend(b"hello\n"));
+        let mut rest = frame.rest(Wrapping::Bare, 2);
+        drop(frame);
+        assert_eq!(rest.bytes(), b"llo\n");
+        rest.take(1);
+        assert_eq!(rest.bytes(), b"lo\n");
+        assert!(ledger.held() > 6);
+        drop(rest);
+        assert_eq!(ledger.held(), 0);
+    }
+
+    #[test]
+    fn heartbeats_are_chunks_where_there_are_chunks() {
+        let formats = Formats::new();
+        let mut out = Vec::new();
+        assert!(formats.write_heartbeat(Dress::new(WireFormat::SSE, Wrapping::Chunked), &mut out));
+        assert!(formats.write_heartbeat(Dress::new(WireFormat::NDJSON, Wrapping::Bare), &mut out));
+        assert!(!formats.write_heartbeat(Dress::new(WireFormat::STREAM, Wrapping::Bare), &mut out));
+        assert_eq!(out, b"2\r\n:\n\r\n\n");
+    }
+
+    #[test]
+    fn a_dress_is_a_format_and_a_framing() {
+        for number in 0..Formats::COUNT_MAX as u8 {
+            for wrapping in [Wrapping::Chunked, Wrapping::Bare] {
+                let dress = Dress::new(WireFormat(number), wrapping);
+                assert_eq!((dress.format(), dress.wrapping()), (WireFormat(number), wrapping));
             }
         }
+    }
+
+    #[test]
+    fn the_table_has_room_for_an_embedders_rows_and_an_end() {
+        let mut formats = Formats::new();
+        let row = *formats.row(WireFormat::NDJSON);
+        let added = formats.add(row).unwrap();
+        assert!(formats.knows(added) && added != WireFormat::NDJSON);
+        assert!(formats.add(Format { heartbeat: Some(b""), ..row }).is_none());
+        while formats.add(row).is_some() {}
+        assert_eq!(formats.rows.len(), Formats::COUNT_MAX);
     }
 }

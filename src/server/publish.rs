@@ -40,7 +40,7 @@ pub(crate) fn publish(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
             Refusal::new(400, "a message is UTF-8 text; encode other bytes, for instance with base64"),
         );
     };
-    let message = Message { event: post.event.as_deref(), data };
+    let message = Message { event: post.event.as_deref(), ..Message::new(data) };
     match ctx.core().publish(&post.channel, message) {
         Ok(published) => {
             let answer =

@@ -45,7 +45,7 @@ pub(crate) fn subscribe(head: &RequestHead<'_>, channel: &str, ctx: &mut Ctx<'_,
         let _ = ctx.start(200, &fields);
         return ctx.close();
     }
-    let subscribed = match ctx.subscribe(channel, since, format) {
+    let subscribed = match ctx.subscribe(&[channel], since, format) {
         Ok(subscribed) => subscribed,
         Err(error) => return refuse(ctx, refusal(error)),
     };

@@ -216,7 +216,7 @@ impl App {
             "start" => Since::Start,
             id => MessageId::parse(id).map_or(Since::Head, Since::Id),
         };
-        match ctx.subscribe(channel, since, wire) {
+        match ctx.subscribe(&[channel], since, wire) {
             Ok(subscribed) => {
                 let (channel, at, gap) = (channel.to_owned(), subscribed.at.seq, subscribed.gap);
                 self.note(ctx, Fact::Subscribed { channel, at, gap, format });

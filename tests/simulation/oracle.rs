@@ -261,13 +261,22 @@ pub(crate) fn completion(entries: &[Entry], heard: &[Heard]) -> Verdict {
     Ok(())
 }
 
-/// Nothing is left: no connection, exchange, subscription or timer.
+/// Nothing is left: no connection, exchange, subscription, message, byte of the ledger or timer.
 pub(crate) fn leftovers(engine: &TheEngine) -> Verdict {
     let core = engine.core();
     let stats = core.hub().stats();
     let left = (core.connections(), core.exchanges(), stats.subscribers);
     if left != (0, 0, 0) {
         return Err(format!("{left:?} connections, exchanges and subscribers are left"));
+    }
+    let waits = (core.idle(), core.blocked(), core.parked(), stats.held);
+    if waits != (0, 0, 0, 0) {
+        return Err(format!("{waits:?} idle, blocked, parked and held are left"));
+    }
+    // By now every message has been too old.
+    let held = (stats.channels, stats.messages, stats.bytes, stats.memory);
+    if held != (0, 0, 0, 0) {
+        return Err(format!("{held:?} channels, messages, bytes and memory are left"));
     }
     match engine.next_deadline() {
         Some(deadline) => Err(format!("a deadline is left: {deadline:?}")),

@@ -122,6 +122,8 @@ fn draw_waits(limits: &mut Limits, rng: &mut Rng) {
     limits.heartbeat = rng.millis(100, 5_000);
     limits.drain_timeout = rng.millis(10, 5_000);
     limits.linger_timeout = rng.millis(10, 2_000);
+    limits.history_age_max = rng.millis(500, 60_000);
+    limits.grace = rng.millis(1, 2_000);
 }
 
 fn draw_sizes(limits: &mut Limits, rng: &mut Rng) {
@@ -131,6 +133,7 @@ fn draw_sizes(limits: &mut Limits, rng: &mut Rng) {
     limits.output_bytes_max = rng.magnitude(1, 20_000);
     limits.history_count_max = rng.magnitude(1, 200);
     limits.history_bytes_max = rng.magnitude(1, 20_000);
+    limits.memory_bytes_max = rng.magnitude(64 << 10, 1 << 20);
     limits.batch_bytes_max = rng.magnitude(1, 20_000);
     limits.read_bytes_per_turn_max = rng.magnitude(1, 20_000);
     limits.requests_per_turn_max = rng.magnitude(1, 64);

@@ -11,15 +11,23 @@ use peer::{Item, Reader};
 
 const EPOCH: u64 = 1_790_000_000_000;
 
-const ROOMY: HubBounds = HubBounds {
+/// Roomy.
+pub(super) const BOUNDS: HubBounds = HubBounds {
     history_count_max: 1_000,
     history_bytes_max: 1 << 20,
+    history_age_max: Duration::from_secs(600),
+    memory_bytes_max: 64 << 20,
+    grace: Duration::from_secs(1),
     channels_max: 1_000,
     batch_bytes_max: 64 * 1024,
 };
 
+pub(super) fn hub_with(bounds: HubBounds) -> Hub {
+    Hub::new(EPOCH, bounds, Instant::default())
+}
+
 fn hub() -> Hub {
-    Hub::new(EPOCH, ROOMY)
+    hub_with(BOUNDS)
 }
 
 fn id(seq: u64) -> MessageId {
@@ -33,7 +41,7 @@ fn say(hub: &mut Hub, channel: &str, data: &str) -> u64 {
 
 #[track_caller]
 fn listen(hub: &mut Hub, name: u32, channel: &str, since: Since, format: WireFormat) -> Subscribed {
-    hub.subscribe(name, channel, since, format, Wrapping::Bare).unwrap()
+    hub.subscribe(name, &[channel], since, format, Wrapping::Bare).unwrap()
 }
 
 /// Takes everything that a subscriber lacks, by itself and batch by batch.
@@ -45,6 +53,7 @@ fn drain(hub: &mut Hub, name: u32) -> Vec<u8> {
             Batch::Nothing => return received,
             Batch::Bytes(bytes) => bytes,
             Batch::Overrun => panic!("{name} was overrun"),
+            Batch::End => panic!("{name} was ended"),
         };
         received.extend_from_slice(lent);
         let taken = lent.len();
@@ -80,6 +89,14 @@ fn finish_passes(hub: &mut Hub) -> Vec<u32> {
     visited
 }
 
+/// Time goes by, and a turn is made.
+fn pass(hub: &mut Hub, millis: u64) {
+    let now = Instant::from_micros(millis * 1_000);
+    assert!(now >= hub.now, "time goes on");
+    hub.set_now(now);
+    hub.begin_turn();
+}
+
 // ---- rings and cursors
 
 #[test]
@@ -92,7 +109,7 @@ fn ids_count_over_all_channels_from_one() {
 
 #[test]
 fn a_ring_is_bounded_by_count() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 3, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 3, ..BOUNDS });
     for data in ["1", "2", "3", "4", "5"] {
         say(&mut hub, "a", data);
     }
@@ -104,17 +121,17 @@ fn a_ring_is_bounded_by_count() {
 
 #[test]
 fn a_ring_is_bounded_by_bytes_of_payload_and_type() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_bytes_max: 10, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_bytes_max: 10, ..BOUNDS });
     say(&mut hub, "a", "12345");
     say(&mut hub, "a", "12345");
     assert_eq!((hub.stats().messages, hub.stats().bytes), (2, 10));
-    hub.publish("a", Message { event: Some("e"), data: "" }).unwrap();
+    hub.publish("a", Message { event: Some("e"), ..Message::new("") }).unwrap();
     assert_eq!((hub.stats().messages, hub.stats().bytes), (2, 6));
 }
 
 #[test]
 fn the_newest_message_stays_whatever_its_size() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_bytes_max: 10, history_count_max: 1, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_bytes_max: 10, history_count_max: 1, ..BOUNDS });
     let huge = "x".repeat(100_000);
     say(&mut hub, "a", "1");
     say(&mut hub, "a", &huge);
@@ -171,7 +188,7 @@ fn a_foreign_id_on_an_empty_channel_is_told_of_the_gap_at_once() {
 
 #[test]
 fn a_format_without_notices_is_told_of_a_gap_only_by_the_answer_to_subscribe() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 2, ..BOUNDS });
     for data in ["1", "2", "3"] {
         say(&mut hub, "a", data);
     }
@@ -182,7 +199,7 @@ fn a_format_without_notices_is_told_of_a_gap_only_by_the_answer_to_subscribe() {
 
 #[test]
 fn a_stream_that_the_ring_has_passed_is_overrun_and_an_event_stream_is_told() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 2, ..BOUNDS });
     listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
     listen(&mut hub, 1, "a", Since::Head, WireFormat::SSE);
     for data in ["1", "2"] {
@@ -196,7 +213,7 @@ fn a_stream_that_the_ring_has_passed_is_overrun_and_an_event_stream_is_told() {
 
 #[test]
 fn a_gap_that_grew_before_it_was_told_is_told_once() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 1, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 1, ..BOUNDS });
     say(&mut hub, "a", "1");
     say(&mut hub, "a", "2");
     listen(&mut hub, 0, "a", Since::Start, WireFormat::SSE);
@@ -206,7 +223,7 @@ fn a_gap_that_grew_before_it_was_told_is_told_once() {
 
 #[test]
 fn a_peer_that_resumes_at_a_notice_hears_of_nothing_twice() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 2, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 2, ..BOUNDS });
     for data in ["1", "2", "3"] {
         say(&mut hub, "a", data);
     }
@@ -218,10 +235,10 @@ fn a_peer_that_resumes_at_a_notice_hears_of_nothing_twice() {
 #[test]
 fn names_are_checked_before_anything_happens() {
     let mut hub = hub();
-    let forged = Message { event: Some("encke-gap"), data: "x" };
+    let forged = Message { event: Some("encke-gap"), ..Message::new("x") };
     assert_eq!(hub.publish("a", forged), Err(WriteError::BadName));
     assert_eq!(hub.publish("a\n", Message::new("x")), Err(WriteError::BadName));
-    let refused = hub.subscribe(0, "", Since::Head, WireFormat::SSE, Wrapping::Bare);
+    let refused = hub.subscribe(0, &[""], Since::Head, WireFormat::SSE, Wrapping::Bare);
     assert_eq!(refused, Err(WriteError::BadName));
     assert_eq!((hub.stats(), hub.head()), (HubStats::default(), id(0)));
 }
@@ -230,7 +247,7 @@ fn names_are_checked_before_anything_happens() {
 
 #[test]
 fn a_channel_without_messages_and_subscribers_is_gone() {
-    let mut hub = Hub::new(EPOCH, HubBounds { channels_max: 2, ..ROOMY });
+    let mut hub = hub_with(HubBounds { channels_max: 2, ..BOUNDS });
     listen(&mut hub, 0, "a", Since::Head, WireFormat::SSE);
     say(&mut hub, "b", "kept");
     assert_eq!(hub.channels(), 2);
@@ -240,7 +257,7 @@ fn a_channel_without_messages_and_subscribers_is_gone() {
     hub.leave(0);
     assert_eq!(hub.channels(), 1);
     say(&mut hub, "c", "x");
-    let refused = hub.subscribe(0, "d", Since::Head, WireFormat::SSE, Wrapping::Bare);
+    let refused = hub.subscribe(0, &["d"], Since::Head, WireFormat::SSE, Wrapping::Bare);
     assert_eq!(refused, Err(WriteError::TooManyChannels));
     assert!(!hub.is_subscribed(0));
 }
@@ -249,18 +266,13 @@ fn a_channel_without_messages_and_subscribers_is_gone() {
 fn what_a_vanished_channel_has_lost_is_remembered_by_the_next() {
     let mut hub = hub();
     say(&mut hub, "a", "1");
-    // No message can leave a ring empty yet; age will. So the loss is put in by hand.
-    hub.lost_through = 1;
+    pass(&mut hub, 601_000);
+    assert_eq!(hub.channels(), 0, "too old, and so gone with its channel");
     say(&mut hub, "b", "2");
-    let told = listen(&mut hub, 0, "c", Since::Id(id(0)), WireFormat::SSE);
+    let told = listen(&mut hub, 0, "a", Since::Id(id(0)), WireFormat::SSE);
     assert_eq!(told, Subscribed { at: id(1), gap: true, behind: true });
-    let told = listen(&mut hub, 1, "c", Since::Id(id(1)), WireFormat::SSE);
+    let told = listen(&mut hub, 1, "a", Since::Id(id(1)), WireFormat::SSE);
     assert_eq!(told, Subscribed { at: id(1), gap: false, behind: false });
-    hub.lost_through = 0;
-    hub.leave(0);
-    assert_eq!((hub.channels(), hub.lost_through), (3, 0));
-    hub.leave(1);
-    assert_eq!((hub.channels(), hub.lost_through), (2, 1));
 }
 
 #[test]
@@ -269,12 +281,12 @@ fn memory_returns_when_a_crowd_has_left() {
     for name in 0..10_000 {
         listen(&mut hub, name, "a", Since::Head, WireFormat::SSE);
     }
-    let crowded = hub.channels[0].subscribers.capacity();
+    let crowded = hub.audiences[0].subscribers.capacity();
     assert!((10_000..=11_300).contains(&crowded), "{crowded} for 10,000");
     for name in 1..10_000 {
         hub.leave(name);
     }
-    assert!(hub.channels[0].subscribers.capacity() <= 64);
+    assert!(hub.audiences[0].subscribers.capacity() <= 64);
     assert_eq!(hub.stats().subscribers, 1);
     hub.leave(0);
     assert_eq!((hub.stats(), hub.channels()), (HubStats::default(), 0));
@@ -305,7 +317,7 @@ fn a_batch_joins_exactly_what_is_lacking_and_is_the_same_slice_for_all() {
 fn a_single_frame_is_lent_without_a_copy_in_both_views() {
     let mut hub = hub();
     for (name, wrapping) in [(0, Wrapping::Bare), (1, Wrapping::Chunked), (2, Wrapping::Chunked)] {
-        hub.subscribe(name, "a", Since::Head, WireFormat::SSE, wrapping).unwrap();
+        hub.subscribe(name, &["a"], Since::Head, WireFormat::SSE, wrapping).unwrap();
     }
     say(&mut hub, "a", "hello");
     let mut lent = Vec::new();
@@ -321,7 +333,7 @@ fn a_single_frame_is_lent_without_a_copy_in_both_views() {
 
 #[test]
 fn a_batch_is_bounded_and_whoever_took_all_is_visited_again() {
-    let mut hub = Hub::new(EPOCH, HubBounds { batch_bytes_max: 10, ..ROOMY });
+    let mut hub = hub_with(HubBounds { batch_bytes_max: 10, ..BOUNDS });
     listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
     listen(&mut hub, 1, "a", Since::Head, WireFormat::STREAM);
     for _ in 0..5 {
@@ -348,12 +360,12 @@ fn every_cut_of_a_joined_batch_goes_on_with_the_exact_next_byte() {
             for data in ["one", "", "three\nlines\rhere", "four", "a fifth, longer than sixteen bytes"] {
                 say(&mut hub, "a", data);
             }
-            hub.subscribe(0, "a", Since::Start, format, wrapping).unwrap();
+            hub.subscribe(0, &["a"], Since::Start, format, wrapping).unwrap();
             let Batch::Bytes(lent) = hub.batch(0) else { panic!("nothing") };
             let whole = lent.to_vec();
             for cut in 0..=whole.len() {
                 hub.leave(0);
-                hub.subscribe(0, "a", Since::Start, format, wrapping).unwrap();
+                hub.subscribe(0, &["a"], Since::Start, format, wrapping).unwrap();
                 assert!(matches!(hub.batch(0), Batch::Bytes(lent) if lent == whole));
                 let mut received = whole[..cut].to_vec();
                 if let Some(rest) = hub.advance(0, cut) {
@@ -369,12 +381,12 @@ fn every_cut_of_a_joined_batch_goes_on_with_the_exact_next_byte() {
 
 #[test]
 fn every_cut_of_a_notice_goes_on_with_the_exact_next_byte() {
-    let mut hub = Hub::new(EPOCH, HubBounds { history_count_max: 1, ..ROOMY });
+    let mut hub = hub_with(HubBounds { history_count_max: 1, ..BOUNDS });
     say(&mut hub, "a", "1");
     say(&mut hub, "a", "2");
     let mut cut = 0;
     loop {
-        hub.subscribe(0, "a", Since::Start, WireFormat::SSE, Wrapping::Chunked).unwrap();
+        hub.subscribe(0, &["a"], Since::Start, WireFormat::SSE, Wrapping::Chunked).unwrap();
         let Batch::Bytes(lent) = hub.batch(0) else { panic!("nothing") };
         let (notice, mut received) = (lent.to_vec(), lent[..cut].to_vec());
         match hub.advance(0, cut) {
@@ -395,11 +407,15 @@ fn every_cut_of_a_notice_goes_on_with_the_exact_next_byte() {
 #[test]
 fn a_heartbeat_comes_in_the_wrapping_of_its_connection() {
     let mut hub = hub();
-    hub.subscribe(0, "a", Since::Head, WireFormat::SSE, Wrapping::Chunked).unwrap();
-    hub.subscribe(1, "a", Since::Head, WireFormat::SSE, Wrapping::Bare).unwrap();
-    hub.subscribe(2, "a", Since::Head, WireFormat::STREAM, Wrapping::Chunked).unwrap();
-    let (chunked, bare) = (&b"2\r\n:\n\r\n"[..], &b":\n"[..]);
-    assert_eq!([0, 1, 2, 3].map(|name| hub.heartbeat(name)), [Some(chunked), Some(bare), None, None]);
+    hub.subscribe(0, &["a"], Since::Head, WireFormat::SSE, Wrapping::Chunked).unwrap();
+    hub.subscribe(1, &["a"], Since::Head, WireFormat::SSE, Wrapping::Bare).unwrap();
+    hub.subscribe(2, &["a"], Since::Head, WireFormat::STREAM, Wrapping::Chunked).unwrap();
+    let beat = |name| {
+        let mut out = Vec::new();
+        hub.write_heartbeat(name, &mut out).then_some(out)
+    };
+    let (chunked, bare) = (b"2\r\n:\n\r\n".to_vec(), b":\n".to_vec());
+    assert_eq!([0, 1, 2, 3].map(beat), [Some(chunked), Some(bare), None, None]);
 }
 
 // ---- passes

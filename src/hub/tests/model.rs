@@ -89,12 +89,13 @@ impl World {
             history_bytes_max: [1, 60, 1_000, 100_000][dice.roll(4)],
             channels_max: NAMES.len(),
             batch_bytes_max: [1, 50, 300, 65_536][dice.roll(4)],
+            ..BOUNDS
         };
         // A crowd for slices and for moves in the list, few for what is done to each.
         let crowd = [6, 40, 240][dice.roll(3)];
         World {
             dice,
-            hub: Hub::new(EPOCH, bounds),
+            hub: hub_with(bounds),
             bounds,
             seq: 0,
             topics: NAMES.iter().map(|_| Topic::default()).collect(),
@@ -127,11 +128,11 @@ impl World {
         let topic = [0, 0, 0, 0, 1, 1, 2, 3][self.dice.roll(8)];
         let data = self.payload();
         let event = (self.dice.roll(4) == 0).then(|| "tick".repeat(1 + self.dice.roll(3)));
-        let message = Message { event: event.as_deref(), data: &data };
+        let message = Message { event: event.as_deref(), ..Message::new(&data) };
         let told = self.hub.publish(NAMES[topic], message).unwrap();
         self.seq += 1;
         let subscribers = self.ears.iter().flatten().filter(|ear| ear.topic == topic).count();
-        assert_eq!(told, Published { id: id(self.seq), subscribers });
+        assert_eq!((told.id, told.subscribers), (id(self.seq), subscribers));
         let topic = &mut self.topics[topic];
         topic.said.push(Said { seq: self.seq, event, data });
         while topic.held().len() > 1
@@ -179,7 +180,7 @@ impl World {
         let cursor = asked.max(trimmed_through);
         let notice_due = gap && format == WireFormat::SSE;
         let behind = notice_due || cursor < self.topics[topic].end();
-        let told = self.hub.subscribe(name as u32, NAMES[topic], since, format, wrapping).unwrap();
+        let told = self.hub.subscribe(name as u32, &[NAMES[topic]], since, format, wrapping).unwrap();
         assert_eq!(told, Subscribed { at: id(cursor), gap, behind }, "{since:?}");
         // Its head is on the way: the engine lends it nothing before.
         self.ears[name] = Some(Ear {
@@ -220,7 +221,7 @@ impl World {
         if let Some(rest) = &mut ear.rest {
             let taken = 1 + self.dice.roll(rest.bytes().len());
             ear.received.extend_from_slice(&rest.bytes()[..taken]);
-            rest.offset += taken;
+            rest.take(taken);
             if !rest.bytes().is_empty() {
                 return;
             }
@@ -299,6 +300,7 @@ impl World {
             subscribers,
             messages: self.topics.iter().map(|topic| topic.held().len()).sum(),
             bytes: self.topics.iter().map(Topic::weight).sum(),
+            ..self.hub.stats()
         };
         assert_eq!(self.hub.stats(), expected);
         assert_eq!(self.hub.head(), id(self.seq));

@@ -1,0 +1,81 @@
+//! An audience: all subscribers who hear the same channels, most often one.
+//!
+//! Called by: `mod.rs`, which finds or makes the audience of a subscription; `pass.rs`, which walks through it.
+//!
+//! ```text
+//!   channels      news ──┬────────────► audience { news }          [ a b c d … ]
+//!                        └──┐
+//!   chat ───────────────────┴─────────► audience { news, chat }    [ x y ]
+//! ```
+//!
+//! A message to `news` makes both audiences hot. Whoever hears several channels has one cursor over all of them, stands in one list, and
+//! shares its batches with all who hear the same; so many channels cost a subscriber no more memory than one.
+//!
+//! Invariant: `end` is the largest `end` of its channels; `floor` is not above the cursor of anybody who holds a ring.
+//! Next: `pass.rs`.
+
+use std::rc::Rc;
+
+use super::pass::Subscribers;
+
+/// Whether an audience goes on hearing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    GoesOn,
+    /// One of its channels was ended: everybody gets what is left, is told, and goes.
+    Ends,
+}
+
+/// One audience.
+pub(crate) struct Audience {
+    /// What it hears: numbers of channels, ascending.
+    pub(crate) channels: Rc<[u32]>,
+    pub(crate) subscribers: Subscribers,
+    pub(crate) hearing: Hearing,
+    /// The last number that concerns any of its channels.
+    pub(crate) end: u64,
+    /// A place that nobody who holds a ring stands before. Cursors grow, so a floor that was right stays right, only low.
+    floor: u64,
+    /// The turn in which the floor was last looked for.
+    looked_at: u32,
+}
+
+impl Audience {
+    pub(crate) fn new(channels: Rc<[u32]>, end: u64) -> Audience {
+        Audience {
+            channels,
+            subscribers: Subscribers::new(),
+            hearing: Hearing::GoesOn,
+            end,
+            floor: u64::MAX,
+            looked_at: 0,
+        }
+    }
+
+    /// Whoever stands below this is to be visited.
+    pub(crate) fn target(&self) -> u64 {
+        match self.hearing {
+            Hearing::GoesOn => self.end,
+            Hearing::Ends => u64::MAX,
+        }
+    }
+
+    /// A place that is not above the lowest cursor of those who hold a ring.
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// The lowest cursor of those who hold a ring. It is looked for at most once a turn, for that is a walk through all.
+    pub(crate) fn look_for_floor(&mut self, turn: u32) -> u64 {
+        if self.looked_at != turn {
+            self.looked_at = turn;
+            self.floor = self.subscribers.lowest_cursor();
+        }
+        self.floor
+    }
+
+    /// Somebody who holds a ring stands here now.
+    pub(crate) fn lower_floor(&mut self, cursor: u64) {
+        self.floor = self.floor.min(cursor);
+    }
+}

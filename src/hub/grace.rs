@@ -1,0 +1,281 @@
+//! Grace: who holds a ring, and for how long one who does not read still does.
+//!
+//! Called by: `mod.rs`, when the engine says that a subscriber takes nothing, and when it takes something again.
+//!
+//! A subscriber that is blocked for a moment is not slow. Each has a purse of grace, a second by default, out of which its blocked time
+//! is paid. While it lasts, the subscriber counts as healthy, and publishers wait for it (`pressure.rs`); when it is spent, publishers
+//! go on without it, and that is all: it keeps its cursor and everything that the ring still holds. The purse is filled again when the
+//! subscriber has reached the head, at most once in ten seconds.
+//!
+//! ```text
+//!                 blocked              purse empty
+//!     Reading ──────────────► Blocked ─────────────► Slow        each with or without the right to fill its purse
+//!        ▲  ◄──── takes ─────────┘                     │         at the head (`MayFill`)
+//!        └──────────────────── takes ──────────────────┘
+//! ```
+//!
+//! Invariant: exactly who is not `Slow` holds the ring.
+//! Next: `pressure.rs`.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use crate::time::Instant;
+
+/// Whether a subscriber takes what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It takes.
+    Reading,
+    /// It takes nothing, and its grace pays for it.
+    Blocked,
+    /// It takes nothing, and its grace is spent.
+    Slow,
+}
+
+/// Whether reaching the head fills the purse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refill {
+    /// It does.
+    MayFill,
+    /// It has been filled less than ten seconds ago.
+    Rests,
+}
+
+/// A subscriber's health and purse, in two bytes.
+///
+/// The purse is counted in units of a two-hundredth of the grace. While the subscriber is blocked, the byte holds the unit at which
+/// it will be empty instead, counted round a circle of 256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    packed: u8,
+    purse: u8,
+}
+
+/// A full purse.
+const FULL: u8 = 200;
+
+/// Between two fillings.
+const REFILL_AFTER: Duration = Duration::from_secs(10);
+
+impl Standing {
+    /// Of a new subscriber: with its grace if it begins at the head, else with the right to earn it there.
+    pub(crate) fn new(is_level: bool) -> Standing {
+        let purse = if is_level { FULL } else { 0 };
+        Standing { packed: pack(Health::Reading, Refill::MayFill), purse }
+    }
+
+    pub(crate) fn health(self) -> Health {
+        match self.packed & 3 {
+            0 => Health::Reading,
+            1 => Health::Blocked,
+            _ => Health::Slow,
+        }
+    }
+
+    /// Whether publishers wait for it.
+    pub(crate) fn holds(self) -> bool {
+        self.health() != Health::Slow
+    }
+
+    fn refill(self) -> Refill {
+        if self.packed & 4 == 0 { Refill::MayFill } else { Refill::Rests }
+    }
+
+    fn set_health(&mut self, health: Health) {
+        self.packed = pack(health, self.refill());
+    }
+
+    fn set_refill(&mut self, refill: Refill) {
+        self.packed = pack(self.health(), refill);
+    }
+}
+
+fn pack(health: Health, refill: Refill) -> u8 {
+    let health = match health {
+        Health::Reading => 0,
+        Health::Blocked => 1,
+        Health::Slow => 2,
+    };
+    health | if refill == Refill::Rests { 4 } else { 0 }
+}
+
+/// The clock of all purses: which of them will be empty when, and which may be filled again.
+pub(crate) struct Graces {
+    /// Length of a unit, in microseconds.
+    unit: u64,
+    /// Units at which purses are empty, and whose. An entry whose subscriber has taken something since is passed over.
+    ends: BinaryHeap<Reverse<(u64, u32)>>,
+    /// When purses may be filled again, in order. A name that another has by now may fill early; it could as well have
+    /// reconnected.
+    refills: VecDeque<(Instant, u32)>,
+}
+
+impl Graces {
+    pub(crate) fn new(grace: Duration) -> Graces {
+        let unit = (grace.as_micros() as u64).div_ceil(u64::from(FULL)).max(1);
+        Graces { unit, ends: BinaryHeap::new(), refills: VecDeque::new() }
+    }
+
+    fn unit_at(&self, now: Instant) -> u64 {
+        now.as_micros() / self.unit
+    }
+
+    /// The subscriber `name` was offered something and took nothing, or not all. Says whether it holds the ring no longer.
+    pub(crate) fn block(&mut self, standing: &mut Standing, name: u32, now: Instant) -> bool {
+        if standing.health() != Health::Reading {
+            return false;
+        }
+        if standing.purse == 0 {
+            standing.set_health(Health::Slow);
+            return true;
+        }
+        // One more, because the present unit is partly over.
+        let end = self.unit_at(now) + u64::from(standing.purse) + 1;
+        standing.set_health(Health::Blocked);
+        standing.purse = end as u8;
+        self.ends.push(Reverse((end, name)));
+        false
+    }
+
+    /// It takes again. Says whether it holds the ring, which it did not.
+    pub(crate) fn unblock(&self, standing: &mut Standing, now: Instant) -> bool {
+        match standing.health() {
+            Health::Reading => return false,
+            Health::Blocked => {
+                let left = standing.purse.wrapping_sub(self.unit_at(now) as u8).saturating_sub(1);
+                // More than a full purse is one whose end has passed and was not yet noted.
+                standing.purse = if left > FULL { 0 } else { left };
+                standing.set_health(Health::Reading);
+                return false;
+            }
+            Health::Slow => {}
+        }
+        standing.purse = 0;
+        standing.set_health(Health::Reading);
+        true
+    }
+
+    /// It has taken all that there is: its purse is filled, if it may be.
+    pub(crate) fn reach_head(&mut self, standing: &mut Standing, name: u32, now: Instant) {
+        let is_due = standing.health() == Health::Reading
+            && standing.purse < FULL
+            && standing.refill() == Refill::MayFill;
+        if is_due {
+            standing.purse = FULL;
+            standing.set_refill(Refill::Rests);
+            self.refills.push_back((now + REFILL_AFTER, name));
+        }
+    }
+
+    /// Whose purse may have become empty: pass it to [`Graces::end`].
+    pub(crate) fn take_ended(&mut self, now: Instant) -> Option<(u64, u32)> {
+        let &Reverse((end, _)) = self.ends.peek()?;
+        if end > self.unit_at(now) {
+            return None;
+        }
+        self.ends.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// The purse that would be empty at `end` is, if it is still the one that was meant. Says whether it holds the ring no longer.
+    pub(crate) fn end(standing: &mut Standing, end: u64) -> bool {
+        let is_meant = standing.health() == Health::Blocked && standing.purse == end as u8;
+        if is_meant {
+            standing.set_health(Health::Slow);
+        }
+        is_meant
+    }
+
+    /// Whose purse may be filled again from now on: pass it to [`Graces::allow_refill`].
+    pub(crate) fn take_refill(&mut self, now: Instant) -> Option<u32> {
+        self.refills.front().filter(|(due, _)| *due <= now)?;
+        self.refills.pop_front().map(|(_, name)| name)
+    }
+
+    pub(crate) fn allow_refill(standing: &mut Standing) {
+        standing.set_refill(Refill::MayFill);
+    }
+
+    /// When the next purse is empty. That one may be filled again is nothing to wake up for.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.ends.peek().map(|&Reverse((end, _))| Instant::from_micros(end * self.unit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    /// Ends what is due; says whether the one subscriber, 7, turned slow.
+    fn expire(graces: &mut Graces, standing: &mut Standing, now: Instant) -> bool {
+        let mut is_slow = false;
+        while let Some((end, name)) = graces.take_ended(now) {
+            assert_eq!(name, 7);
+            is_slow |= Graces::end(standing, end);
+        }
+        while graces.take_refill(now).is_some() {
+            Graces::allow_refill(standing);
+        }
+        is_slow
+    }
+
+    #[test]
+    fn blocked_for_less_than_the_grace_is_healthy_and_for_longer_is_slow() {
+        let mut graces = Graces::new(Duration::from_secs(1));
+        let mut standing = Standing::new(true);
+        assert!(!graces.block(&mut standing, 7, at(100)));
+        assert!(standing.holds());
+        let end = graces.next().unwrap();
+        assert!(end >= at(1_100) && end <= at(1_110), "{end:?}");
+        assert!(!expire(&mut graces, &mut standing, at(1_099)) && standing.holds());
+        assert!(expire(&mut graces, &mut standing, at(1_110)) && !standing.holds());
+        assert!(graces.unblock(&mut standing, at(5_000)) && standing.holds());
+        assert_eq!(graces.next(), None);
+    }
+
+    #[test]
+    fn the_purse_pays_for_all_blocked_time_together() {
+        let mut graces = Graces::new(Duration::from_secs(1));
+        let mut standing = Standing::new(true);
+        for round in 0..4 {
+            graces.block(&mut standing, 7, at(round * 1_000));
+            assert!(!expire(&mut graces, &mut standing, at(round * 1_000 + 240)));
+            graces.unblock(&mut standing, at(round * 1_000 + 240));
+        }
+        graces.block(&mut standing, 7, at(8_000));
+        assert!(expire(&mut graces, &mut standing, at(8_060)), "960 of 1,000 ms were spent before");
+    }
+
+    #[test]
+    fn it_is_filled_at_the_head_and_at_most_once_in_ten_seconds() {
+        let mut graces = Graces::new(Duration::from_millis(500));
+        let mut standing = Standing::new(false);
+        assert!(graces.block(&mut standing, 7, at(0)), "who begins behind has no grace yet");
+        graces.unblock(&mut standing, at(10));
+        graces.reach_head(&mut standing, 7, at(20));
+        assert!(!graces.block(&mut standing, 7, at(30)));
+        assert!(expire(&mut graces, &mut standing, at(600)));
+        graces.unblock(&mut standing, at(700));
+        graces.reach_head(&mut standing, 7, at(800));
+        assert!(graces.block(&mut standing, 7, at(900)), "ten seconds are not over");
+        expire(&mut graces, &mut standing, at(10_020));
+        graces.unblock(&mut standing, at(10_030));
+        graces.reach_head(&mut standing, 7, at(10_040));
+        assert!(!graces.block(&mut standing, 7, at(10_050)));
+    }
+
+    #[test]
+    fn an_end_that_was_not_noted_in_time_leaves_nothing_in_the_purse() {
+        let mut graces = Graces::new(Duration::from_secs(1));
+        let mut standing = Standing::new(true);
+        graces.block(&mut standing, 7, at(0));
+        graces.unblock(&mut standing, at(1_200));
+        assert!(graces.block(&mut standing, 7, at(1_300)));
+        assert!(!expire(&mut graces, &mut standing, at(9_000)), "the stale entry concerns nobody");
+    }
+}

@@ -1,0 +1,208 @@
+//! Pressure: publishers who wait because a channel's subscribers are behind, and how long they may be made to wait.
+//!
+//! Called by: `mod.rs`. A publisher is held before its message is read, so the message waits in the publisher's own socket and
+//! memory. Whoever was read is always appended.
+//!
+//! A channel's patience is a purse too: two and a half seconds, which shrink while publishers are held and grow half as fast while none are.
+//! So of any ten seconds at most five are spent holding (2.5 + (10 - 5) / 2), and readers who never read cannot stop a channel.
+//!
+//! Next: `audience.rs`.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Hub;
+use super::channel::Load;
+use super::message::Pressure;
+use crate::id::ExchangeId;
+use crate::time::Instant;
+
+impl Hub {
+    /// Whether what healthy subscribers of a channel still lack fills half of its ring.
+    pub(crate) fn pressure(&mut self, index: u32) -> Pressure {
+        // The floors that are known may be low. Only if they say so is it worth a walk through the audiences.
+        let known = self.floor(index, |hub, number| hub.audiences[number as usize].floor());
+        if !self.fills_half(self.channels[index as usize].load_behind(known)) {
+            return Pressure::Low;
+        }
+        let turn = self.turn;
+        let true_floor = self.floor(index, |hub, number| hub.audiences[number as usize].look_for_floor(turn));
+        match self.fills_half(self.channels[index as usize].load_behind(true_floor)) {
+            true => Pressure::High,
+            false => Pressure::Low,
+        }
+    }
+
+    /// Holds a publisher, if the channel is under pressure and has patience left. It will come out of [`Hub::next_released`].
+    pub(crate) fn hold(&mut self, channel: &str, publisher: ExchangeId) -> bool {
+        let Some(&index) = self.names.get(channel) else { return false };
+        if self.pressure(index) == Pressure::Low {
+            return false;
+        }
+        let now = self.now;
+        let held = self.channels[index as usize].held_mut(now);
+        if held.is_impatient(now) {
+            return false;
+        }
+        if held.is_empty() {
+            self.pressed.push(index);
+        }
+        held.push(publisher, now);
+        true
+    }
+
+    /// A publisher that has waited long enough. The next of its channel is let go only if the pressure is still low, so ask when
+    /// this one has published.
+    pub(crate) fn next_released(&mut self) -> Option<ExchangeId> {
+        if let Some(publisher) = self.released.pop() {
+            return Some(publisher);
+        }
+        let now = self.now;
+        for position in 0..self.pressed.len() {
+            let index = self.pressed[position];
+            let is_impatient = self.channels[index as usize].held_mut(now).is_impatient(now);
+            if !is_impatient && self.pressure(index) == Pressure::High {
+                continue;
+            }
+            let held = self.channels[index as usize].held_mut(now);
+            let publisher = held.pop(now);
+            if held.is_empty() {
+                self.pressed.swap_remove(position);
+            }
+            return publisher;
+        }
+        None
+    }
+
+    /// Lets go of all publishers of a channel that goes away.
+    pub(crate) fn release_held(&mut self, index: u32) {
+        let Some(held) = self.channels[index as usize].held.take() else { return };
+        self.pressed.retain(|&other| other != index);
+        self.released.extend(held.waiting);
+    }
+
+    /// When the first channel that holds publishers has had patience enough.
+    pub(crate) fn next_impatience(&self) -> Option<Instant> {
+        if !self.released.is_empty() {
+            return Some(self.now);
+        }
+        let held = self.pressed.iter().filter_map(|&index| self.channels[index as usize].held.as_ref());
+        held.filter_map(|held| held.end()).min()
+    }
+
+    fn floor(&mut self, index: u32, of: impl Fn(&mut Hub, u32) -> u64) -> u64 {
+        let count = self.channels[index as usize].audiences.len();
+        let floors = (0..count).map(|position| {
+            let number = self.channels[index as usize].audiences[position];
+            of(self, number)
+        });
+        floors.min().unwrap_or(u64::MAX)
+    }
+
+    fn fills_half(&self, load: Load) -> bool {
+        2 * load.messages >= self.bounds.history_count_max.max(2)
+            || 2 * load.bytes >= self.bounds.history_bytes_max
+    }
+}
+
+/// The most that a channel holds its publishers at a stretch.
+const PATIENCE_MAX: Duration = Duration::from_millis(2_500);
+
+/// The publishers that a channel holds, in order of their coming, and what is left of its patience.
+#[derive(Debug)]
+pub(crate) struct Held {
+    waiting: VecDeque<ExchangeId>,
+    /// Patience at `since`, in microseconds. Shrinks from there on while anybody waits, and else grows. What somebody waited longer,
+    /// because a turn came late, is a debt.
+    left: i64,
+    since: Instant,
+}
+
+impl Held {
+    pub(crate) fn new(now: Instant) -> Held {
+        Held { waiting: VecDeque::new(), left: PATIENCE_MAX.as_micros() as i64, since: now }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether the channel has had patience enough.
+    pub(crate) fn is_impatient(&self, now: Instant) -> bool {
+        self.left_at(now) <= 0
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn push(&mut self, publisher: ExchangeId, now: Instant) {
+        self.note(now);
+        self.waiting.push_back(publisher);
+    }
+
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<ExchangeId> {
+        self.note(now);
+        self.waiting.pop_front()
+    }
+
+    /// When the patience of a channel that holds somebody ends.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        (!self.waiting.is_empty()).then(|| self.since + Duration::from_micros(self.left.max(0) as u64))
+    }
+
+    fn note(&mut self, now: Instant) {
+        self.left = self.left_at(now);
+        self.since = now;
+    }
+
+    fn left_at(&self, now: Instant) -> i64 {
+        let passed = now.since(self.since).as_micros() as i64;
+        match self.waiting.is_empty() {
+            false => self.left - passed,
+            true => (self.left + passed / 2).min(PATIENCE_MAX.as_micros() as i64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
+    }
+
+    const WHO: ExchangeId = ExchangeId { slot: 1, generation: 2 };
+
+    #[test]
+    fn patience_ends_and_comes_back_half_as_fast() {
+        let mut held = Held::new(at(0));
+        held.push(WHO, at(0));
+        assert_eq!(held.end(), Some(at(2_500)));
+        assert!(!held.is_impatient(at(2_499)) && held.is_impatient(at(2_500)));
+        assert_eq!(held.pop(at(2_500)), Some(WHO));
+        assert!(held.is_impatient(at(2_500)) && !held.is_impatient(at(2_600)));
+        held.push(WHO, at(3_500));
+        assert_eq!(held.end(), Some(at(4_000)));
+        assert!(held.pop(at(3_600)).is_some() && held.end().is_none());
+    }
+
+    #[test]
+    fn of_any_ten_seconds_at_most_half_is_spent_holding() {
+        // Every publisher that can be held is held: the worst that readers can do.
+        let mut held = Held::new(at(0));
+        let mut holding = Vec::new();
+        for millis in 0..60_000 {
+            let now = at(millis);
+            if held.is_empty() && !held.is_impatient(now) {
+                held.push(WHO, now);
+            } else if !held.is_empty() && held.is_impatient(now) {
+                held.pop(now);
+            }
+            holding.push(usize::from(!held.is_empty()));
+        }
+        let most = holding.windows(10_000).map(|window| window.iter().sum::<usize>()).max();
+        assert!(most <= Some(5_001), "{most:?} ms of ten seconds, counted by the millisecond");
+    }
+}

@@ -1,0 +1,232 @@
+//! Channels from the publisher's side: they come into being, get messages, are asked about, and are ended.
+//!
+//! Called by: the engine's core, for handlers.
+//!
+//! Invariant: a channel is there exactly while it has messages or an audience; of an ended one nothing can be heard anew.
+//! Next: `keep.rs`.
+
+use std::rc::Rc;
+
+use super::audience::{Audience, Hearing};
+use super::channel::{Channel, Life, RingBounds};
+use super::message::{self, Message, MessageId, Novelty, Published};
+use super::{CHANNELS_PER_SUBSCRIPTION_MAX, Hub};
+use crate::error::WriteError;
+use crate::time::Tick;
+
+/// What is known of a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelInfo {
+    /// How many hear it.
+    pub subscribers: usize,
+    /// Messages that it holds.
+    pub messages: usize,
+    /// Bytes of their payload and types.
+    pub bytes: usize,
+    /// The oldest of them.
+    pub oldest: Option<MessageId>,
+    /// The newest of them.
+    pub newest: Option<MessageId>,
+}
+
+impl Hub {
+    /// What is known of a channel; nothing if it has neither messages nor subscribers.
+    #[must_use]
+    pub fn info(&self, channel: &str) -> Option<ChannelInfo> {
+        let index = *self.names.get(channel)?;
+        let channel = &self.channels[index as usize];
+        let load = channel.load();
+        let id = |seq| MessageId { seq, ..self.head };
+        Some(ChannelInfo {
+            subscribers: self.subscribers_of(index),
+            messages: load.messages,
+            bytes: load.bytes,
+            oldest: channel.oldest().map(id),
+            newest: channel.newest().map(id),
+        })
+    }
+
+    /// Appends a message to a channel, which comes into being if need be. Its subscribers are visited from now on.
+    pub(crate) fn publish(&mut self, channel: &str, message: Message<'_>) -> Result<Published, WriteError> {
+        self.append(channel, message, MessageId { seq: self.head.seq + 1, ..self.head })
+    }
+
+    /// The same under an id from outside, which has to be of this epoch and above all before it.
+    pub(crate) fn append(
+        &mut self,
+        channel: &str,
+        message: Message<'_>,
+        id: MessageId,
+    ) -> Result<Published, WriteError> {
+        message.event.map_or(Ok(()), message::check_event)?;
+        message.key.map_or(Ok(()), message::check_key)?;
+        if id.epoch != self.head.epoch || id.seq <= self.head.seq {
+            return Err(WriteError::StaleId);
+        }
+        let index = self.open(channel)?;
+        let known = message.key.and_then(|key| self.channels[index as usize].receipt(key));
+        if let Some((seq, subscribers)) = known {
+            let id = MessageId { seq, ..self.head };
+            let (pressure, novelty) = (self.pressure(index), Novelty::Repeated);
+            return Ok(Published { id, subscribers, pressure, novelty });
+        }
+        self.head = id;
+        self.stats.published += 1;
+        let subscribers = self.subscribers_of(index);
+        let ring =
+            RingBounds { count_max: self.bounds.history_count_max, bytes_max: self.bounds.history_bytes_max };
+        self.weigh(index, |channel| channel.append(id.seq, &message, subscribers, ring));
+        self.ages.push(id.seq, index, Tick::at(self.now));
+        for number in self.channels[index as usize].audiences.iter().copied() {
+            let audience = &mut self.audiences[number as usize];
+            audience.end = id.seq;
+            if !audience.subscribers.is_empty() && audience.subscribers.revisit(0) {
+                self.rotation.join(number);
+            }
+        }
+        self.keep_bounds();
+        Ok(Published { id, subscribers, pressure: self.pressure(index), novelty: Novelty::New })
+    }
+
+    /// Ends a channel: whoever hears it gets what it lacks, is told, and goes. Its name is free at once. Says how many heard it, or
+    /// that there is none.
+    pub(crate) fn end_channel(&mut self, name: &str) -> Option<usize> {
+        let index = self.names.remove(name)?;
+        let subscribers = self.subscribers_of(index);
+        let channel = &mut self.channels[index as usize];
+        channel.life = Life::Ended;
+        // Whoever comes back to the name with a cursor from before is told that something is missing.
+        self.lost_through = self.lost_through.max(channel.end());
+        for number in channel.audiences.clone() {
+            let audience = &mut self.audiences[number as usize];
+            audience.hearing = Hearing::Ends;
+            self.sets.remove(&audience.channels);
+            if audience.subscribers.revisit(0) {
+                self.rotation.join(number);
+            }
+        }
+        self.release_held(index);
+        self.retire_channel_if_unused(index);
+        Some(subscribers)
+    }
+
+    /// The audience that hears exactly these channels, which come into being if need be. Whoever asks puts a subscriber in at once.
+    pub(crate) fn audience_of(&mut self, names: &[&str]) -> Result<u32, WriteError> {
+        if names.is_empty() {
+            return Err(WriteError::BadName);
+        }
+        if names.len() > CHANNELS_PER_SUBSCRIPTION_MAX {
+            return Err(WriteError::TooManyChannels);
+        }
+        let mut cost = 0;
+        for name in names {
+            message::check_channel(name)?;
+            cost += if self.names.contains_key(*name) { 0 } else { Channel::cost(name) };
+        }
+        // All room is made before anything is opened: making it may let go of channels.
+        let fresh = names.iter().filter(|name| !self.names.contains_key(**name)).count();
+        if fresh > 0 && (self.channels.len() + fresh > self.bounds.channels_max || !self.make_room(cost)) {
+            return Err(WriteError::TooManyChannels);
+        }
+        let mut channels: Vec<u32> = names.iter().map(|name| self.find_or_create(name)).collect();
+        channels.sort_unstable();
+        channels.dedup();
+        Ok(self.audience_of_numbers(&channels))
+    }
+
+    fn audience_of_numbers(&mut self, numbers: &[u32]) -> u32 {
+        let known = match numbers {
+            [alone] => {
+                let mut audiences = self.channels[*alone as usize].audiences.iter().copied();
+                // The one that hears this channel alone stands in front.
+                audiences.next().filter(|&number| self.audiences[number as usize].channels.len() == 1)
+            }
+            several => self.sets.get(several).copied(),
+        };
+        if let Some(number) = known {
+            return number;
+        }
+        let channels: Rc<[u32]> = Rc::from(numbers);
+        let heard = numbers.iter().map(|&channel| self.channels[channel as usize].end());
+        let audience = Audience::new(Rc::clone(&channels), heard.max().unwrap_or(0));
+        let number = self.audiences.insert(audience) as u32;
+        match numbers {
+            [alone] => self.channels[*alone as usize].audiences.insert(0, number),
+            several => {
+                several.iter().for_each(|&channel| self.channels[channel as usize].audiences.push(number));
+                self.sets.insert(channels, number);
+            }
+        }
+        number
+    }
+
+    /// The channel of this name, which begins to be if it is not. Whoever asks puts a message in at once.
+    fn open(&mut self, name: &str) -> Result<u32, WriteError> {
+        if !self.names.contains_key(name) {
+            message::check_channel(name)?;
+            if self.channels.len() >= self.bounds.channels_max || !self.make_room(Channel::cost(name)) {
+                return Err(WriteError::TooManyChannels);
+            }
+        }
+        Ok(self.find_or_create(name))
+    }
+
+    fn find_or_create(&mut self, name: &str) -> u32 {
+        if let Some(&index) = self.names.get(name) {
+            return index;
+        }
+        let name: Rc<str> = Rc::from(name);
+        let channel = Channel::new(Rc::clone(&name), self.lost_through, &self.ledger);
+        let index = self.channels.insert(channel) as u32;
+        self.names.insert(name, index);
+        index
+    }
+
+    /// Lets an audience go that has no subscribers, and channels that nobody would miss then.
+    pub(crate) fn retire_audience_if_unused(&mut self, number: u32) {
+        let audience = &self.audiences[number as usize];
+        // One that is hot is named by the rotation, and comes by here again when it leaves it.
+        if !audience.subscribers.is_empty() || audience.subscribers.is_hot() {
+            return;
+        }
+        let audience = self.audiences.remove(number as usize);
+        if self.sets.get(&audience.channels) == Some(&number) {
+            self.sets.remove(&audience.channels);
+        }
+        for &channel in audience.channels.iter() {
+            self.channels[channel as usize].audiences.retain(|&other| other != number);
+            self.retire_channel_if_unused(channel);
+        }
+    }
+
+    /// Lets a channel go that has neither messages nor an audience.
+    pub(crate) fn retire_channel_if_unused(&mut self, index: u32) {
+        if !self.channels[index as usize].is_unused() {
+            return;
+        }
+        self.release_held(index);
+        self.weigh(index, Channel::clear);
+        let channel = self.channels.remove(index as usize);
+        if channel.life == Life::Open {
+            self.names.remove(&channel.name);
+        }
+        self.lost_through = self.lost_through.max(channel.end());
+    }
+
+    /// How many hear a channel.
+    pub(crate) fn subscribers_of(&self, index: u32) -> usize {
+        let audiences = self.channels[index as usize].audiences.iter();
+        audiences.map(|&number| self.audiences[number as usize].subscribers.len()).sum()
+    }
+
+    /// Does something to a channel's ring, and keeps the counts.
+    pub(crate) fn weigh(&mut self, index: u32, action: impl FnOnce(&mut Channel)) {
+        let channel = &mut self.channels[index as usize];
+        let before = channel.load();
+        action(channel);
+        let after = channel.load();
+        self.stats.messages = self.stats.messages - before.messages + after.messages;
+        self.stats.bytes = self.stats.bytes - before.bytes + after.bytes;
+    }
+}
