@@ -35,7 +35,7 @@ pub mod time;
 
 pub use engine::{
     Cause, Core, Counters, Ctx, End, Engine, Event, Fields, HalfClose, Handle, Handler, PostError, Read,
-    Remote, Stall,
+    Remote, Stall, TurnTimes,
 };
 pub use error::{Refusal, WriteError};
 pub use http::RequestHead;

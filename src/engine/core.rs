@@ -18,6 +18,7 @@ use super::connection::{Buffers, Connection, Life, Method, NOBODY, Output, Readi
 use super::halves::Sending;
 use super::remote::Mailbox;
 use super::timers::{Owner, Timers};
+use super::turns::TurnTimes;
 use super::waiting::Waiting;
 use super::wheel::Wheel;
 use crate::error::WriteError;
@@ -50,6 +51,7 @@ pub struct Core {
     )]
     pub(crate) pool: Vec<Box<Buffers>>,
     pub(crate) counters: Counters,
+    pub(crate) turns: TurnTimes,
     pub(crate) exchanges: usize,
     pub(crate) parked: usize,
     pub(crate) shutdown: Shutdown,
@@ -77,7 +79,7 @@ pub struct Counters {
     pub opened: u64,
     /// Connections given back.
     pub closed: u64,
-    /// Connections answered 503 because the table was full, or a shutdown had begun.
+    /// Connections answered 503 because the table was full, their address had as many as it may, or a shutdown had begun.
     pub turned_away: u64,
     /// Idle or half-begun connections that gave way to newcomers.
     pub evicted: u64,
@@ -135,6 +137,7 @@ impl Core {
             current: NOBODY,
             pool: Vec::new(),
             counters: Counters::default(),
+            turns: TurnTimes::default(),
             exchanges: 0,
             parked: 0,
             shutdown: Shutdown::No,
@@ -319,6 +322,12 @@ impl Core {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How long turns have taken, if the driver tells with [`Engine::note_turn`](crate::Engine::note_turn), as the reactor does.
+    #[must_use]
+    pub fn turns(&self) -> &TurnTimes {
+        &self.turns
     }
 
     // ---- inside the engine

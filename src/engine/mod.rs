@@ -20,6 +20,7 @@
 //! | `exchange.rs` | how an exchange opens and the one way in which it ends |
 //! | `fanout.rs` | channels to subscribers, in slices |
 //! | `wheel.rs`, `timers.rs`, `deadlines.rs` | waits that end |
+//! | `turns.rs` | how long turns take |
 //! | `shutdown.rs`, `remote.rs`, `handle.rs` | leaving; other threads |
 //!
 //! Invariants: a call does a bounded amount of work, and what is left over is remembered: [`Engine::next_deadline`] is *now* then.
@@ -44,6 +45,7 @@ mod remote;
 mod shutdown;
 mod timers;
 mod transport;
+mod turns;
 mod waiting;
 mod wheel;
 
@@ -56,10 +58,12 @@ pub use self::handle::Handle;
 pub use self::handler::Handler;
 pub use self::remote::{PostError, Remote};
 pub use self::transport::{More, Moved, Transport};
+pub use self::turns::TurnTimes;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::connection::{Connection, Fate, Input, Life, Output, PeerSide, Subscription};
 use self::remote::Mailbox;
@@ -135,23 +139,35 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if self.core.connections.len() >= bound && !self.core.is_shutting_down() {
             self.evict();
         }
-        let is_refused = self.core.connections.len() >= bound || self.core.is_shutting_down();
-        if self.core.connections.len() >= bound + RESERVE {
+        if self.core.is_shutting_down() {
+            let why = "the server is shutting down; try again in a moment";
+            return self.turn_away(transport, Refusal::new(503, why), now);
+        }
+        if self.core.connections.len() >= bound {
+            let why = "there are as many connections as there may be; try again in a moment";
+            return self.turn_away(transport, Refusal::new(503, why), now);
+        }
+        let id = self.insert(transport);
+        self.core.waiting.enter(&mut self.core.connections, id.slot);
+        self.core.arm(id.slot);
+        Ok(id)
+    }
+
+    /// Takes a connection in only to tell its peer why it is not served, whatever it asks, and to close it: for bounds that a driver
+    /// keeps itself, such as one for each address. It holds a place of the table until the peer has heard it (or for
+    /// [`Limits::linger_timeout`]), so a driver lets only so many of these be under way.
+    ///
+    /// # Errors
+    /// Gives the transport back if the table and its reserve are full.
+    pub fn turn_away(&mut self, transport: T, refusal: Refusal, now: Now) -> Result<ConnectionId, T> {
+        self.core.set_now(now);
+        if self.core.connections.len() >= self.core.limits.connections_max + RESERVE {
             return Err(transport);
         }
         let id = self.insert(transport);
-        if is_refused {
-            self.core.counters.turned_away += 1;
-            let why = match self.core.is_shutting_down() {
-                true => "the server is shutting down; try again in a moment",
-                false => "there are as many connections as there may be; try again in a moment",
-            };
-            self.core.put_refusal(id.slot, Refusal::new(503, why));
-            self.core.start_closing(id.slot, Fate::Close);
-        } else {
-            self.core.waiting.enter(&mut self.core.connections, id.slot);
-            self.core.arm(id.slot);
-        }
+        self.core.counters.turned_away += 1;
+        self.core.put_refusal(id.slot, refusal);
+        self.core.start_closing(id.slot, Fate::Close);
         Ok(id)
     }
 
@@ -198,6 +214,11 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.release_publishers();
         self.cut_for_memory();
         self.continue_shutdown();
+    }
+
+    /// Counts a turn by the time that it took, which only a driver can measure; see [`Core::turns`].
+    pub fn note_turn(&mut self, took: Duration) {
+        self.core.turns.note(took);
     }
 
     /// When `turn` has to be called next, if nothing happens before: now while work is left over, and never if nothing waits.
