@@ -46,7 +46,7 @@ pub use hub::{
 };
 pub use id::{ConnectionId, ExchangeId};
 pub use limits::{Limits, LimitsError};
-pub use reactor::Reactor;
+pub use reactor::{Address, Reactor, Socket};
 
 /// The README's own examples, compiled with the other examples.
 #[cfg(doctest)]

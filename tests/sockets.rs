@@ -66,7 +66,8 @@ impl Running {
         let thread = spawn(move || {
             let mut reactor = Reactor::bind("127.0.0.1:0", Teller { events, handles }, Limits::default())
                 .expect("a free port");
-            sender.send((reactor.local_addr(), reactor.remote())).expect("the test waits");
+            let address = reactor.local_addr().expect("a port");
+            sender.send((address, reactor.remote())).expect("the test waits");
             reactor.run().expect("the poll works");
         });
         let (address, remote) = receiver.recv().expect("the reactor starts");

@@ -81,7 +81,7 @@ fn main() -> io::Result<()> {
     let mut probe = Reactor::bind(probe_address, Probe::new(log.clone()), Limits::default())?;
     let admin = Admin { log, probe: probe.remote() };
     let listener = TcpListener::bind(admin_address)?;
-    println!("probe on {}, events on {}", probe.local_addr(), listener.local_addr()?);
+    println!("probe on {}, events on {}", probe.addresses()[0], listener.local_addr()?);
     let admin = thread::Builder::new()
         .name("admin".to_owned())
         .spawn(move || Reactor::from_listener(listener, admin, Limits::default())?.run())?;

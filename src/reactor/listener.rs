@@ -1,32 +1,75 @@
-//! The listener: how connections come in, and what happens when there is no descriptor for them.
+//! A listener: how connections come in, and what happens when there is no descriptor for them.
 //!
-//! `reactor/mod.rs` calls [`accept`](Listener::accept) each turn while connections may be waiting.
+//! `reactor/mod.rs` has one for each address and calls [`accept`](Listener::accept) each turn while connections may be waiting.
 //!
 //! Invariants: one turn accepts at most its share; the edge that the poll told of is kept over turns and used up only by `WouldBlock`;
 //! without descriptors accepting pauses and never spins: it is tried again when a connection closes, or after a moment.
 //!
-//! Next: `socket.rs`.
+//! Next: `unix.rs`, where a path instead of a port is listened at.
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use mio::event::Source;
+use mio::net::TcpListener;
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
+use super::socket::Socket;
+#[cfg(unix)]
+use super::unix::UnixDoor;
 use crate::time::Instant;
 
 /// Connections that the kernel keeps waiting for us. The usual 128 makes a storm of connects many times slower.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// How long accepting pauses when descriptors have run out and none of ours closes.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Where a reactor listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// At a port of this machine.
+    Tcp(SocketAddr),
+    /// At a path of this machine's file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    /// `127.0.0.1:8080`, or `unix:/run/encke.sock`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What the two versions of IP share of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// As the system does: on most, `[::]` is everybody.
+    Usual,
+    /// IPv6 alone, because the port is taken by IPv4 already.
+    V6Only,
+}
+
 /// An open listener, and whether anybody may be waiting at it.
 pub(crate) struct Listener {
-    pub(crate) socket: TcpListener,
+    door: Door,
+    address: Address,
     state: State,
     is_told: bool,
+}
+
+/// What is listened at.
+enum Door {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixDoor),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,10 +84,13 @@ enum State {
 
 impl Listener {
     /// A listener at `address`, with all that its connections inherit.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    pub(crate) fn bind(address: SocketAddr, reach: Reach) -> io::Result<Listener> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        if reach == Reach::V6Only {
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Listener::from_std(socket.into())
@@ -54,7 +100,35 @@ impl Listener {
     pub(crate) fn from_std(listener: std::net::TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         set_inherited_options(SockRef::from(&listener))?;
-        Ok(Listener { socket: TcpListener::from_std(listener), state: State::Ready, is_told: false })
+        let address = Address::Tcp(listener.local_addr()?);
+        Ok(Listener::new(Door::Tcp(TcpListener::from_std(listener)), address))
+    }
+
+    /// A listener at a path. It has none of TCP's options, and needs none: nothing is lost on the way, and a peer that dies
+    /// is known at once.
+    #[cfg(unix)]
+    pub(crate) fn bind_unix(path: &std::path::Path) -> io::Result<Listener> {
+        let door = UnixDoor::bind(path)?;
+        let address = Address::Unix(door.path().to_owned());
+        Ok(Listener::new(Door::Unix(door), address))
+    }
+
+    fn new(door: Door, address: Address) -> Listener {
+        Listener { door, address, state: State::Ready, is_told: false }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What is registered with the poll.
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        match &mut self.door {
+            Door::Tcp(socket) => socket,
+            #[cfg(unix)]
+            Door::Unix(door) => &mut door.socket,
+        }
     }
 
     /// Notes that the poll has told of somebody.
@@ -69,16 +143,16 @@ impl Listener {
         }
     }
 
-    /// The next who waits, or nobody for now.
-    pub(crate) fn accept(&mut self, now: Instant) -> Option<TcpStream> {
+    /// The next who waits, with its address if it has one, or nobody for now.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<(Socket, Option<IpAddr>)> {
         if matches!(self.state, State::Paused(until) if until <= now) {
             self.state = State::Ready;
         }
         while self.state == State::Ready {
-            match self.socket.accept() {
-                Ok((stream, _)) => {
+            match self.door.accept() {
+                Ok(newcomer) => {
                     self.is_told = false;
-                    return Some(stream);
+                    return Some(newcomer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.state = State::Quiet,
                 // The peer has left before its turn, or a signal came: the next one may be there.
@@ -100,6 +174,18 @@ impl Listener {
             State::Quiet => None,
             State::Ready => Some(now),
             State::Paused(until) => Some(until),
+        }
+    }
+}
+
+impl Door {
+    fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Door::Tcp(socket) => {
+                socket.accept().map(|(stream, address)| (Socket::tcp(stream), Some(address.ip())))
+            }
+            #[cfg(unix)]
+            Door::Unix(door) => door.socket.accept().map(|(stream, _)| (Socket::unix(stream), None)),
         }
     }
 }

@@ -12,35 +12,43 @@
 //! Each socket is registered once, edge-triggered, for its whole life. What an edge has told is remembered by the engine and the listener, so
 //! the poll is asked to wait only when nothing is left to do, and without a timeout if nothing is armed: idle is free.
 //!
-//! Next: `clock.rs`, `listener.rs`, `socket.rs`.
+//! Next: `clock.rs`, `listener.rs`, `unix.rs`, `socket.rs`, `addresses.rs`.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!(
     "a poll token carries a connection's slot and generation, for which this system's usize is too small"
 );
 
+mod addresses;
 mod clock;
 mod listener;
 mod socket;
+#[cfg(unix)]
+mod unix;
+
+pub use self::listener::Address;
+pub use self::socket::Socket;
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use self::addresses::{Addresses, Party};
 use self::clock::{Clock, unix_millis};
-use self::listener::Listener;
+use self::listener::{Listener, Reach};
 use crate::engine::{Engine, Handler, Readiness, Remote};
+use crate::error::Refusal;
 use crate::id::ConnectionId;
 use crate::limits::Limits;
 use crate::time::Instant;
 
-/// Beyond every connection's token: those hold a slot of at most 24 bits in their low half.
-const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
+/// Beyond every connection's token: those hold a slot of little more than 24 bits in their low half. Listeners come below, one
+/// after the other.
+const WAKER: Token = Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX - 1;
 
 /// Events taken from the poll at once.
 const EVENTS: usize = 1024;
@@ -48,7 +56,7 @@ const EVENTS: usize = 1024;
 /// A turn that takes longer is worth a line in the log: nobody else is served meanwhile.
 const LONG_TURN: Duration = Duration::from_millis(100);
 
-/// A server: an [`Engine`] on this thread's poll, with a listener.
+/// A server: an [`Engine`] on this thread's poll, with listeners.
 ///
 /// ```no_run
 /// # use encke::{Ctx, Event, Handler, Limits, Reactor};
@@ -72,9 +80,13 @@ const LONG_TURN: Duration = Duration::from_millis(100);
 pub struct Reactor<H: Handler> {
     poll: Poll,
     events: Events,
-    engine: Engine<TcpStream, H>,
-    listener: Option<Listener>,
-    address: SocketAddr,
+    engine: Engine<Socket, H>,
+    listeners: Vec<Listener>,
+    /// Which listener is asked first for the next newcomer.
+    next_listener: usize,
+    /// Where it has listened, in order: remembered when the listeners are gone.
+    addresses: Vec<Address>,
+    parties: Addresses,
     clock: Clock,
     /// Whether the last batch of events came back full: there may be more that the poll has not told yet.
     is_batch_full: bool,
@@ -86,17 +98,27 @@ impl<H: Handler> Reactor<H> {
     /// # Errors
     /// `InvalidInput` if the limits cannot work, otherwise as the system says: `AddrInUse`, `PermissionDenied` …
     pub fn bind(address: impl ToSocketAddrs, handler: H, limits: Limits) -> io::Result<Reactor<H>> {
-        let mut refusal = io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address");
-        for address in address.to_socket_addrs()? {
-            match Listener::bind(address) {
-                Ok(listener) => return Reactor::new(listener, handler, limits),
-                Err(error) => refusal = error,
-            }
-        }
-        Err(refusal)
+        let mut reactor = Reactor::new(handler, limits)?;
+        reactor.listen(address)?;
+        Ok(reactor)
     }
 
-    /// Takes over a listener that is open already. Its backlog is as it was; the options that connections inherit are set.
+    /// Listens at a path: see [`listen_unix`](Reactor::listen_unix).
+    ///
+    /// # Errors
+    /// As for [`bind`](Reactor::bind) and [`listen_unix`](Reactor::listen_unix).
+    #[cfg(unix)]
+    pub fn bind_unix(
+        path: impl AsRef<std::path::Path>,
+        handler: H,
+        limits: Limits,
+    ) -> io::Result<Reactor<H>> {
+        let mut reactor = Reactor::new(handler, limits)?;
+        reactor.listen_unix(path)?;
+        Ok(reactor)
+    }
+
+    /// Takes over a listener that is open already: see [`add_listener`](Reactor::add_listener).
     ///
     /// # Errors
     /// As for [`bind`](Reactor::bind).
@@ -105,12 +127,19 @@ impl<H: Handler> Reactor<H> {
         handler: H,
         limits: Limits,
     ) -> io::Result<Reactor<H>> {
-        Reactor::new(Listener::from_std(listener)?, handler, limits)
+        let mut reactor = Reactor::new(handler, limits)?;
+        reactor.add_listener(listener)?;
+        Ok(reactor)
     }
 
-    fn new(mut listener: Listener, handler: H, limits: Limits) -> io::Result<Reactor<H>> {
+    /// A reactor that does not listen yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the limits cannot work, otherwise what the making of a poll fails with.
+    pub fn new(handler: H, limits: Limits) -> io::Result<Reactor<H>> {
         let clock = Clock::new();
         let poll = Poll::new()?;
+        let parties = Addresses::new(limits.connections_per_address_max);
         let mut engine = Engine::new(handler, limits, unix_millis(), clock.now())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -118,17 +147,128 @@ impl<H: Handler> Reactor<H> {
             // A poll that is gone needs no waking.
             let _ = waker.wake();
         });
-        poll.registry().register(&mut listener.socket, LISTENER, Interest::READABLE)?;
-        let address = listener.socket.local_addr()?;
-        let events = Events::with_capacity(EVENTS);
-        Ok(Reactor { poll, events, engine, listener: Some(listener), address, clock, is_batch_full: false })
+        Ok(Reactor {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            engine,
+            listeners: Vec::new(),
+            next_listener: 0,
+            addresses: Vec::new(),
+            parties,
+            clock,
+            is_batch_full: false,
+        })
     }
 
-    /// Where it listens; with port 0 asked for, the port that was found.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    // ---- where it listens
+
+    /// Listens at one more address, the first of these that can be bound, and tells which: with port 0 asked for, the port
+    /// that was found. All listeners together share [`Limits::accepts_per_turn_max`], each in its turn.
+    ///
+    /// ```
+    /// # use encke::{Ctx, Event, Handler, Limits, Reactor};
+    /// # struct Hello;
+    /// # impl Handler for Hello {
+    /// #     type State = ();
+    /// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
+    /// # }
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", Hello, Limits::default())?;
+    /// let second = reactor.listen("127.0.0.1:0")?;
+    /// assert_eq!(reactor.addresses().len(), 2);
+    /// assert!(reactor.local_addr() != Some(second), "that is the first");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// `[::]` is everybody where the system does so; where IPv4 has the same port already, here, it is IPv6 alone.
+    ///
+    /// # Errors
+    /// As the system says: `AddrInUse`, `PermissionDenied` …
+    pub fn listen(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
+        let mut refusal = io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address");
+        for address in address.to_socket_addrs()? {
+            match Listener::bind(address, self.reach(address)) {
+                Ok(listener) => {
+                    self.add(listener)?;
+                    return Ok(self.tcp_addresses().last().unwrap_or(address));
+                }
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
+
+    /// Takes one more listener over that is open already. Its backlog is as it was; the options that connections inherit
+    /// are set.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn add_listener(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        self.add(Listener::from_std(listener)?)
+    }
+
+    /// Listens at a path too, as a Unix-domain socket with mode 0660: its owner and its group may connect. A socket that is
+    /// there already and that nobody answers at was left by a server that died, and is replaced. The path is removed when the
+    /// reactor stops listening, if it still names this socket.
+    ///
+    /// ```
+    /// # use encke::{Ctx, Event, Handler, Limits, Reactor};
+    /// # struct Hello;
+    /// # impl Handler for Hello {
+    /// #     type State = ();
+    /// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
+    /// # }
+    /// let path = std::env::temp_dir().join(format!("encke-doc-{}.sock", std::process::id()));
+    /// let reactor = Reactor::bind_unix(&path, Hello, Limits::default())?;
+    /// assert_eq!(reactor.local_addr(), None);
+    /// assert_eq!(reactor.addresses()[0].to_string(), format!("unix:{}", path.display()));
+    /// drop(reactor);
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `AddrInUse` if somebody answers there, `AlreadyExists` if something else than a socket is there, `InvalidInput` for a path that is
+    /// empty or too long for an address (about a hundred bytes), otherwise as the system says.
+    #[cfg(unix)]
+    pub fn listen_unix(&mut self, path: impl AsRef<std::path::Path>) -> io::Result<()> {
+        self.add(Listener::bind_unix(path.as_ref())?)
+    }
+
+    fn add(&mut self, mut listener: Listener) -> io::Result<()> {
+        let token = Token(FIRST_LISTENER - self.listeners.len());
+        self.poll.registry().register(listener.source(), token, Interest::READABLE)?;
+        self.addresses.push(listener.address().clone());
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Whether a port is shared by both versions of IP.
+    fn reach(&self, address: SocketAddr) -> Reach {
+        let is_taken = self.tcp_addresses().any(|other| other.is_ipv4() && other.port() == address.port());
+        let is_everybody = address.is_ipv6() && address.ip().is_unspecified();
+        if is_everybody && is_taken { Reach::V6Only } else { Reach::Usual }
+    }
+
+    fn tcp_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().filter_map(|address| match address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) => None,
+        })
+    }
+
+    /// The first address with a port at which it listens or has listened; with port 0 asked for, the port that was found.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.tcp_addresses().next()
+    }
+
+    /// Where it listens, or has listened before a shutdown began, in the order in which the listeners came.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    // ---- what it drives
 
     /// A way in from other threads.
     #[must_use]
@@ -138,12 +278,12 @@ impl<H: Handler> Reactor<H> {
 
     /// The engine.
     #[must_use]
-    pub fn engine(&self) -> &Engine<TcpStream, H> {
+    pub fn engine(&self) -> &Engine<Socket, H> {
         &self.engine
     }
 
     /// The engine, to act on it between turns.
-    pub fn engine_mut(&mut self) -> &mut Engine<TcpStream, H> {
+    pub fn engine_mut(&mut self) -> &mut Engine<Socket, H> {
         &mut self.engine
     }
 
@@ -172,24 +312,29 @@ impl<H: Handler> Reactor<H> {
         let mut count = 0;
         for event in &self.events {
             count += 1;
-            match event.token() {
-                LISTENER => self.listener.iter_mut().for_each(Listener::note_ready),
-                WAKER => {}
-                token => self.engine.ready(ConnectionId::from_bits(token.0 as u64), readiness(event), begun),
+            let token = event.token();
+            if let Some(listener) =
+                FIRST_LISTENER.checked_sub(token.0).and_then(|n| self.listeners.get_mut(n))
+            {
+                listener.note_ready();
+            } else if token != WAKER {
+                self.engine.ready(ConnectionId::from_bits(token.0 as u64), readiness(event), begun);
             }
         }
         self.is_batch_full = count == EVENTS;
         self.accept();
         self.engine.turn(self.clock.now());
-        while let Some((_, transport)) = self.engine.next_closed() {
+        while let Some((id, transport)) = self.engine.next_closed() {
             drop(transport);
-            self.listener.iter_mut().for_each(Listener::note_closed);
+            self.parties.leave(id);
+            self.listeners.iter_mut().for_each(Listener::note_closed);
         }
         if self.engine.core().is_shutting_down() {
             // Newcomers are refused by the kernel from now on, and a successor can bind the port.
-            self.listener = None;
+            self.listeners.clear();
         }
         let took = self.clock.now().at.since(begun.at);
+        self.engine.note_turn(took);
         if took > LONG_TURN {
             log::warn!("a turn took {} ms: a handler that blocks holds everybody", took.as_millis());
         }
@@ -199,7 +344,7 @@ impl<H: Handler> Reactor<H> {
     /// How long the poll may wait: not at all while work is left, for ever if nothing is armed.
     fn wait(&self, wait_max: Option<Duration>) -> Option<Duration> {
         let now = self.clock.now().at;
-        let accepting = self.listener.as_ref().and_then(|listener| listener.next_attempt(now));
+        let accepting = self.listeners.iter().filter_map(|listener| listener.next_attempt(now)).min();
         let full = self.is_batch_full.then_some(now);
         let deadline = [self.engine.next_deadline(), accepting, full].into_iter().flatten().min();
         let wait = deadline.map(|deadline| round_up(now, deadline));
@@ -208,23 +353,44 @@ impl<H: Handler> Reactor<H> {
 
     /// Takes in a share of those who wait.
     fn accept(&mut self) {
-        let Some(listener) = &mut self.listener else { return };
         let now = self.clock.now();
         for _ in 0..self.engine.core().limits().accepts_per_turn_max {
-            let Some(stream) = listener.accept(now.at) else { return };
-            // What the engine cannot even refuse is closed by being dropped.
-            let Ok(id) = self.engine.open(stream, now) else { continue };
-            let Some(stream) = self.engine.transport_mut(id) else { continue };
+            let Some((socket, address)) = self.next_newcomer(now.at) else { return };
+            // Whom the engine cannot even refuse, or too many are told already, is closed by being dropped.
+            let Some(party) = self.parties.admit(address) else { continue };
+            let opened = match party {
+                Party::TurnedAway => self.engine.turn_away(socket, TOO_MANY_OF_ONE, now),
+                _ => self.engine.open(socket, now),
+            };
+            let Ok(id) = opened else { continue };
+            self.parties.enter(id, party);
+            let Some(socket) = self.engine.transport_mut(id) else { continue };
             let token = Token(id.to_bits() as usize);
-            if let Err(error) =
-                self.poll.registry().register(stream, token, Interest::READABLE | Interest::WRITABLE)
-            {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = self.poll.registry().register(socket.source(), token, interest) {
                 log::warn!("a connection cannot be watched and is closed: {error}");
                 self.engine.ready(id, Readiness { error: true, ..Readiness::default() }, now);
             }
         }
     }
+
+    /// Somebody who waits, at the listeners in rotation: a crowd at one does not keep the others waiting.
+    fn next_newcomer(&mut self, now: Instant) -> Option<(Socket, Option<IpAddr>)> {
+        for _ in 0..self.listeners.len() {
+            let index = self.next_listener % self.listeners.len();
+            self.next_listener = index + 1;
+            let newcomer = self.listeners[index].accept(now);
+            if newcomer.is_some() {
+                return newcomer;
+            }
+        }
+        None
+    }
 }
+
+/// What a newcomer is told when its address has as many connections as it may.
+const TOO_MANY_OF_ONE: Refusal =
+    Refusal::new(503, "your address has as many connections as it may; close some, or try again in a moment");
 
 /// From `now` to `deadline`, in whole milliseconds as the poll counts them: one that woke too early would only ask again.
 fn round_up(now: Instant, deadline: Instant) -> Duration {

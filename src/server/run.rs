@@ -87,7 +87,7 @@ fn serve(config: Config) -> Result<(), String> {
 
 /// Tells where the server listens, and what to try.
 fn greet(reactor: &Reactor<App>) {
-    let address = reactor.local_addr();
+    let address = &reactor.addresses()[0];
     let text = format!(
         "encke {} listens on http://{address}
   receive   curl -N http://{address}/channels/news
