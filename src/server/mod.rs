@@ -1,20 +1,26 @@
 //! The ready-made application: `encke serve`, one [`Handler`](crate::Handler) among others, with no private door.
 //!
 //! ```text
-//!   command line ─► config ─► run ─► Reactor<App>
-//!                                      └─ Begin ─► routes ─► publish | subscribe | page
+//!   command line ─► flags ─► config ─► run ─► Reactor<App>
+//!                                               └─ Begin ─► access ─► routes ─► publish | subscribe | page
 //! ```
 //!
 //! `main.rs` calls [`main`]. Everything here is built on the public API, and whatever it can do, an embedder can do.
 //!
-//! Next: `config.rs`, `routes.rs`.
+//! Next: `flags.rs`, `run.rs`, `routes.rs`.
 
+mod access;
 mod config;
+mod flags;
+mod greeting;
+mod keys;
+mod listen;
 mod origin;
 mod publish;
 mod reply;
 mod routes;
 mod run;
 mod subscribe;
+mod values;
 
 pub use run::main;

@@ -4,6 +4,7 @@
 //!
 //! Next: `subscribe.rs`.
 
+use super::access::Visitor;
 use super::reply::{json, refuse};
 use super::routes::{Pending, parameter};
 use crate::engine::Ctx;
@@ -15,19 +16,21 @@ use crate::hub::Message;
 pub(crate) struct Post {
     channel: Box<str>,
     event: Option<Box<str>>,
+    /// Who will be answered: the head that told is gone when the body has come.
+    visitor: Visitor<'static>,
 }
 
 /// The head of a POST is there: asks for its body.
-pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, ctx: &mut Ctx<'_, Pending>) {
+pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, visitor: Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
     match parameter(head, "event") {
         Ok(event) => {
             let event =
                 event.filter(|event| !event.is_empty()).map(|event| event.into_owned().into_boxed_str());
-            *ctx.state = Some(Box::new(Post { channel: channel.into(), event }));
+            *ctx.state = Some(Box::new(Post { channel: channel.into(), event, visitor: visitor.keep() }));
             let bytes_max = ctx.core().limits().body_bytes_max;
             ctx.collect_body(bytes_max);
         }
-        Err(refusal) => refuse(ctx, refusal),
+        Err(refusal) => refuse(ctx, &visitor, refusal),
     }
 }
 
@@ -37,6 +40,7 @@ pub(crate) fn publish(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
     let Ok(data) = std::str::from_utf8(body) else {
         return refuse(
             ctx,
+            &post.visitor,
             Refusal::new(400, "a message is UTF-8 text; encode other bytes, for instance with base64"),
         );
     };
@@ -45,9 +49,9 @@ pub(crate) fn publish(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
         Ok(published) => {
             let answer =
                 format!("{{\"id\":\"{}\",\"subscribers\":{}}}\n", published.id, published.subscribers);
-            json(ctx, 200, &answer);
+            json(ctx, &post.visitor, 200, &answer);
         }
-        Err(error) => refuse(ctx, refusal(error)),
+        Err(error) => refuse(ctx, &post.visitor, refusal(error)),
     }
 }
 

@@ -3,16 +3,20 @@
 //! | path | methods |
 //! | --- | --- |
 //! | `/channels/NAME` | GET and HEAD (`subscribe.rs`), POST (`publish.rs`), OPTIONS |
-//! | `/healthz`, `/` | GET, HEAD, OPTIONS |
+//! | `/healthz` | GET, HEAD, OPTIONS |
+//! | `/`, unless `--no-demo` | GET, HEAD, OPTIONS |
 //!
-//! Invariant: every request is answered or subscribed in `Begin`, except a POST, which waits for its body.
+//! Invariants: nothing is looked at before `access.rs` has admitted the request; every request is answered or subscribed in `Begin`,
+//! except a POST, which waits for its body.
 //!
 //! Next: `publish.rs`, `subscribe.rs`.
 
 use std::borrow::Cow;
 
-use super::reply::{allow, refuse, respond};
-use super::{origin, publish, subscribe};
+use super::access::Visitor;
+use super::config::{Demo, Policy};
+use super::reply::{allow, allow_page, refuse, respond};
+use super::{publish, subscribe};
 use crate::engine::{Cause, Ctx, Event, Handler, Read};
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
@@ -25,12 +29,14 @@ const PAGE: &str = include_str!("index.html");
 pub(crate) type Pending = Option<Box<publish::Post>>;
 
 /// The ready-made application.
-pub(crate) struct App {}
+pub(crate) struct App {
+    policy: Policy,
+}
 
 impl App {
-    /// One without state: everything lies in the hub.
-    pub(crate) fn new() -> App {
-        App {}
+    /// One without state of its own: everything lies in the hub.
+    pub(crate) fn new(policy: Policy) -> App {
+        App { policy }
     }
 }
 
@@ -39,7 +45,7 @@ impl Handler for App {
 
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Pending>) {
         match event {
-            Event::Begin(head) => begin(head, ctx),
+            Event::Begin(head) => begin(head, &self.policy, ctx),
             Event::Read(Read::Data(body)) => publish::publish(body, ctx),
             // An empty body has no data; after data the exchange is over already.
             Event::Read(Read::Done) => publish::publish(b"", ctx),
@@ -49,25 +55,40 @@ impl Handler for App {
     }
 }
 
-fn begin(head: &RequestHead<'_>, ctx: &mut Ctx<'_, Pending>) {
+fn begin(head: &RequestHead<'_>, policy: &Policy, ctx: &mut Ctx<'_, Pending>) {
+    let visitor = policy.access.visitor(head);
+    if let Err(refusal) = policy.access.admit(head, &visitor) {
+        return refuse(ctx, &visitor, refusal);
+    }
     let path = head.path();
     if let Some(name) = path.strip_prefix("/channels/") {
         return match channel_name(name) {
-            Ok(name) => channel(head, &name, ctx),
-            Err(refusal) => refuse(ctx, refusal),
+            Ok(name) => channel(head, &name, visitor, ctx),
+            Err(refusal) => refuse(ctx, &visitor, refusal),
         };
     }
+    match (path, policy.demo) {
+        ("/", Demo::Shown) => page(head, "text/html; charset=utf-8", &with_host(PAGE, head), &visitor, ctx),
+        ("/healthz", _) => page(head, "text/plain; charset=utf-8", "ok\n", &visitor, ctx),
+        ("*", _) => allow(ctx, &visitor, 204, CHANNEL_METHODS),
+        (_, Demo::Shown) => refuse(ctx, &visitor, NOT_FOUND),
+        (_, Demo::Hidden) => refuse(ctx, &visitor, NOT_FOUND_BUT_CHANNELS),
+    }
+}
+
+/// Something to be read.
+fn page(
+    head: &RequestHead<'_>,
+    content_type: &str,
+    content: &str,
+    visitor: &Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) {
     const METHODS: &str = "GET, HEAD, OPTIONS";
-    let content = match path {
-        "/" => ("text/html; charset=utf-8", PAGE),
-        "/healthz" => ("text/plain; charset=utf-8", "ok\n"),
-        "*" => return allow(ctx, 204, "GET, HEAD, POST, OPTIONS"),
-        _ => return refuse(ctx, NOT_FOUND),
-    };
     match head.method() {
         "GET" | "HEAD" => {
             let fields = [
-                ("Content-Type", content.0),
+                ("Content-Type", content_type),
                 ("Cache-Control", "no-store"),
                 ("X-Content-Type-Options", "nosniff"),
                 (
@@ -75,10 +96,18 @@ fn begin(head: &RequestHead<'_>, ctx: &mut Ctx<'_, Pending>) {
                     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
                 ),
             ];
-            respond(ctx, 200, &fields, with_host(content.1, head).as_bytes());
+            respond(ctx, visitor, 200, &fields, content.as_bytes());
         }
-        "OPTIONS" => allow(ctx, 204, METHODS),
-        _ => allow(ctx, 405, METHODS),
+        "OPTIONS" => options(head, METHODS, visitor, ctx),
+        _ => allow(ctx, visitor, 405, METHODS),
+    }
+}
+
+/// What may be asked of a path: for whoever wants to know, or for the browser of a page that is let in.
+fn options(head: &RequestHead<'_>, methods: &str, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+    match visitor.is_preflight(head) {
+        true => allow_page(ctx, visitor, methods),
+        false => allow(ctx, visitor, 204, methods),
     }
 }
 
@@ -93,23 +122,16 @@ fn with_host<'a>(page: &'a str, head: &RequestHead<'_>) -> Cow<'a, str> {
 
 const NOT_FOUND: Refusal =
     Refusal::new(404, "nothing is here; channels are at /channels/NAME and the start page is at /");
+const NOT_FOUND_BUT_CHANNELS: Refusal = Refusal::new(404, "nothing is here; channels are at /channels/NAME");
 
-fn channel(head: &RequestHead<'_>, name: &str, ctx: &mut Ctx<'_, Pending>) {
-    const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const CHANNEL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+fn channel(head: &RequestHead<'_>, name: &str, visitor: Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
     match head.method() {
-        "GET" | "HEAD" => subscribe::subscribe(head, name, ctx),
-        "POST" if !origin::is_own(head) => {
-            refuse(
-                ctx,
-                Refusal::new(
-                    403,
-                    "a page of another origin may not publish; send the request without a browser",
-                ),
-            );
-        }
-        "POST" => publish::begin(head, name, ctx),
-        "OPTIONS" => allow(ctx, 204, METHODS),
-        _ => allow(ctx, 405, METHODS),
+        "GET" | "HEAD" => subscribe::subscribe(head, name, &visitor, ctx),
+        "POST" => publish::begin(head, name, visitor, ctx),
+        "OPTIONS" => options(head, CHANNEL_METHODS, &visitor, ctx),
+        _ => allow(ctx, &visitor, 405, CHANNEL_METHODS),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Signals come to a thread of their own, which posts to the reactor like any other thread: the first SIGTERM or SIGINT drains, a
 //! second one stops at once.
 //!
-//! Next: `routes.rs`.
+//! Next: `greeting.rs`, `routes.rs`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,7 +13,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::config::{Asked, Config, read};
+use super::config::Config;
+use super::flags::{Asked, read};
+use super::greeting::greeting;
+use super::listen::Listen;
 use super::routes::App;
 use crate::reactor::Reactor;
 
@@ -65,10 +68,18 @@ pub fn main() -> ExitCode {
 /// Serves until a signal ends it.
 fn serve(config: Config) -> Result<(), String> {
     env_logger::Builder::new().filter_level(config.log).parse_default_env().init();
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
     raise_file_limit(config.limits.connections_max);
-    let listen = config.listen;
-    let mut reactor =
-        Reactor::bind(listen, App::new(), config.limits).map_err(|error| bind_failure(listen, &error))?;
+    let greeting = greeting(&config.policy);
+    let mut reactor = Reactor::new(App::new(config.policy), config.limits)
+        .map_err(|error| format!("cannot begin: {error}"))?;
+    let mut listen = config.listen;
+    listen.sort_by_key(Listen::is_everybody);
+    for listen in &listen {
+        open(&mut reactor, listen).map_err(|error| bind_failure(listen, &error))?;
+    }
     let remote = reactor.remote();
     let mut signals =
         Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("cannot watch signals: {error}"))?;
@@ -81,39 +92,50 @@ fn serve(config: Config) -> Result<(), String> {
             std::process::exit(128 + signal);
         }
     });
-    greet(&reactor);
+    // A reader that has left does not keep the server from serving.
+    let mut out = io::stdout();
+    let _ = out.write_all(greeting.text(reactor.addresses()).as_bytes()).and_then(|()| out.flush());
     reactor.run().map_err(|error| format!("the poll failed: {error}"))
 }
 
-/// Tells where the server listens, and what to try.
-fn greet(reactor: &Reactor<App>) {
-    let address = &reactor.addresses()[0];
-    let text = format!(
-        "encke {} listens on http://{address}
-  receive   curl -N http://{address}/channels/news
-  publish   curl -d 'Hello' http://{address}/channels/news
-  look      http://{address}/
-Ctrl-C stops it.\n",
-        env!("CARGO_PKG_VERSION")
-    );
-    let mut out = io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+fn open(reactor: &mut Reactor<App>, listen: &Listen) -> io::Result<()> {
+    match listen {
+        Listen::Tcp(address) => reactor.listen(address).map(drop),
+        Listen::Unix(path) => reactor.listen_unix(path),
+    }
 }
 
-/// Why the address could not be had, and what to do about it.
-fn bind_failure(address: std::net::SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("{address} is in use: stop what listens there, or choose another port with --listen")
+/// Why an address could not be had, and what to do about it.
+fn bind_failure(listen: &Listen, error: &io::Error) -> String {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied,
+    };
+    let advice = match (listen, error.kind()) {
+        (Listen::Tcp(_), AddrInUse) => {
+            "is in use: stop what listens there, or choose another port with --listen"
         }
-        io::ErrorKind::PermissionDenied => {
-            format!("{address} is not allowed to you: choose a port above 1023 with --listen")
+        (Listen::Tcp(_), PermissionDenied) => "is not allowed to you: choose a port above 1023 with --listen",
+        (Listen::Tcp(_), AddrNotAvailable) => {
+            "is no address of this machine: choose 127.0.0.1 or [::1] with --listen"
         }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("{address} is no address of this machine: choose 127.0.0.1 or [::1] with --listen")
+        (Listen::Unix(_), AddrInUse) => {
+            "is in use: stop what listens there, or choose another path with --listen"
         }
-        _ => format!("cannot listen on {address}: {error}"),
-    }
+        (Listen::Unix(_), AlreadyExists) => {
+            "is there already and is no socket: remove it, or choose another path with --listen"
+        }
+        (Listen::Unix(_), PermissionDenied) => {
+            "is not allowed to you: choose a path in a folder that you may write to with --listen"
+        }
+        (Listen::Unix(_), NotFound | NotADirectory) => {
+            "is in no folder: make the folder, or choose another path with --listen"
+        }
+        (Listen::Unix(_), InvalidInput) => {
+            "is too long for a socket, which takes some hundred bytes: choose a shorter path with --listen"
+        }
+        _ => return format!("cannot listen on {listen}: {error}"),
+    };
+    format!("{listen} {advice}")
 }
 
 /// Raises the soft limit of open files to the hard one: each connection is a file.

@@ -5,8 +5,9 @@
 //!
 //! Next: the hub, `hub/cursor.rs`, for what a cursor means.
 
+use super::access::Visitor;
 use super::publish::refusal;
-use super::reply::refuse;
+use super::reply::{refuse, start};
 use super::routes::{Pending, parameter};
 use crate::engine::Ctx;
 use crate::error::Refusal;
@@ -23,10 +24,15 @@ enum Mode {
 }
 
 /// Opens a subscription, or tells what is wrong with it.
-pub(crate) fn subscribe(head: &RequestHead<'_>, channel: &str, ctx: &mut Ctx<'_, Pending>) {
+pub(crate) fn subscribe(
+    head: &RequestHead<'_>,
+    channel: &str,
+    visitor: &Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) {
     let (mode, since) = match mode(head).and_then(|mode| Ok((mode, since(head)?))) {
         Ok(asked) => asked,
-        Err(refusal) => return refuse(ctx, refusal),
+        Err(refusal) => return refuse(ctx, visitor, refusal),
     };
     let (format, content_type) = match mode {
         Mode::Sse => (WireFormat::SSE, "text/event-stream"),
@@ -42,17 +48,17 @@ pub(crate) fn subscribe(head: &RequestHead<'_>, channel: &str, ctx: &mut Ctx<'_,
         ("X-Content-Type-Options", "nosniff"),
     ];
     if ctx.is_head_request() {
-        let _ = ctx.start(200, &fields);
+        let _ = start(ctx, visitor, 200, &fields);
         return ctx.close();
     }
     let subscribed = match ctx.subscribe(&[channel], since, format) {
         Ok(subscribed) => subscribed,
-        Err(error) => return refuse(ctx, refusal(error)),
+        Err(error) => return refuse(ctx, visitor, refusal(error)),
     };
     if subscribed.gap {
         fields.push(("Encke-Gap", "true"));
     }
-    let _ = ctx.start(200, &fields);
+    let _ = start(ctx, visitor, 200, &fields);
     if mode == Mode::Sse {
         let retry = retry_millis(ctx);
         // A subscriber without a cursor is told where it stands: an id without data sets EventSource's last id and dispatches
