@@ -31,11 +31,18 @@ pub(crate) struct Config {
 pub(crate) struct Policy {
     pub(crate) access: Access,
     /// When a long-poll without a message is answered, unless it asks for less.
-    #[allow(dead_code, reason = "long-polls read it")]
     pub(crate) poll_timeout: Duration,
-    #[allow(dead_code, reason = "long-polls read it")]
     pub(crate) jsonp: Jsonp,
     pub(crate) demo: Demo,
+}
+
+#[cfg(test)]
+impl Policy {
+    /// That of a server started without flags.
+    pub(crate) fn for_tests() -> Policy {
+        let access = Access::default();
+        Policy { access, poll_timeout: Duration::from_secs(25), jsonp: Jsonp::Refused, demo: Demo::Shown }
+    }
 }
 
 /// Whether a long-poll may be answered as a script, for pages of any origin.

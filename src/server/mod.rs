@@ -10,12 +10,16 @@
 //! Next: `flags.rs`, `run.rs`, `routes.rs`.
 
 mod access;
+mod ask;
 mod config;
+mod delete;
 mod flags;
 mod greeting;
 mod keys;
 mod listen;
+mod metrics;
 mod origin;
+mod poll;
 mod publish;
 mod reply;
 mod routes;

@@ -1,12 +1,15 @@
 //! `POST /channels/NAME`: the body becomes one message.
 //!
-//! The message is appended and answered in the same call; the fan-out follows by itself. `?event=TYPE` names its type.
+//! The message is appended and answered in the same call; the fan-out follows by itself. `?event=TYPE` names its type. A repeated
+//! `Idempotency-Key` gets the first answer again while the channel holds that message, so a publisher may try again whatever happened.
+//!
+//! While subscribers are too far behind, the body is not read: it waits at the publisher's (`Ctx::pause_while_pressed`).
 //!
 //! Next: `subscribe.rs`.
 
 use super::access::Visitor;
 use super::reply::{json, refuse};
-use super::routes::{Pending, parameter};
+use super::routes::{Pending, Waiting, parameter};
 use crate::engine::Ctx;
 use crate::error::{Refusal, WriteError};
 use crate::http::RequestHead;
@@ -16,27 +19,45 @@ use crate::hub::Message;
 pub(crate) struct Post {
     channel: Box<str>,
     event: Option<Box<str>>,
+    key: Option<Box<str>>,
     /// Who will be answered: the head that told is gone when the body has come.
     visitor: Visitor<'static>,
 }
 
 /// The head of a POST is there: asks for its body.
 pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, visitor: Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
-    match parameter(head, "event") {
-        Ok(event) => {
-            let event =
-                event.filter(|event| !event.is_empty()).map(|event| event.into_owned().into_boxed_str());
-            *ctx.state = Some(Box::new(Post { channel: channel.into(), event, visitor: visitor.keep() }));
+    match parameter(head, "event").and_then(|event| Ok((event, key(head)?))) {
+        Ok((event, key)) => {
+            let event = event.filter(|event| !event.is_empty()).map(Box::from);
+            let post = Post { channel: channel.into(), event, key, visitor: visitor.keep() };
+            *ctx.state = Some(Box::new(Waiting::Body(post)));
             let bytes_max = ctx.core().limits().body_bytes_max;
             ctx.collect_body(bytes_max);
+            ctx.pause_while_pressed(channel);
         }
         Err(refusal) => refuse(ctx, &visitor, refusal),
     }
 }
 
+/// The request's `Idempotency-Key`, if it has one.
+fn key(head: &RequestHead<'_>) -> Result<Option<Box<str>>, Refusal> {
+    const WRONG: Refusal = Refusal::new(
+        400,
+        "an Idempotency-Key has 1 to 255 visible characters and comes once; leave it out or choose another",
+    );
+    let mut keys = head.fields_named("Idempotency-Key");
+    let Some(key) = keys.next() else { return Ok(None) };
+    let key = std::str::from_utf8(key)
+        .ok()
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
+    match key {
+        Some(key) if (1..=255).contains(&key.len()) && keys.next().is_none() => Ok(Some(key.into())),
+        _ => Err(WRONG),
+    }
+}
+
 /// The body is there: publishes it and answers.
-pub(crate) fn publish(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
-    let Some(post) = ctx.state.take() else { return };
+pub(crate) fn publish(post: Post, body: &[u8], ctx: &mut Ctx<'_, Pending>) {
     let Ok(data) = std::str::from_utf8(body) else {
         return refuse(
             ctx,
@@ -44,7 +65,7 @@ pub(crate) fn publish(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
             Refusal::new(400, "a message is UTF-8 text; encode other bytes, for instance with base64"),
         );
     };
-    let message = Message { event: post.event.as_deref(), ..Message::new(data) };
+    let message = Message { event: post.event.as_deref(), key: post.key.as_deref(), ..Message::new(data) };
     match ctx.core().publish(&post.channel, message) {
         Ok(published) => {
             let answer =

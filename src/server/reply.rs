@@ -12,8 +12,8 @@ use crate::engine::{Ctx, Fields};
 use crate::error::{Refusal, WriteError};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
-const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
-const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
+pub(crate) const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+pub(crate) const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
 
 /// Answers with a JSON text.
 pub(crate) fn json<S>(ctx: &mut Ctx<'_, S>, visitor: &Visitor<'_>, status: u16, body: &str) {

@@ -2,21 +2,21 @@
 //!
 //! | path | methods |
 //! | --- | --- |
-//! | `/channels/NAME` | GET and HEAD (`subscribe.rs`), POST (`publish.rs`), OPTIONS |
-//! | `/healthz` | GET, HEAD, OPTIONS |
+//! | `/channels/NAME` | GET and HEAD (`subscribe.rs`), POST (`publish.rs`), DELETE (`delete.rs`), OPTIONS |
+//! | `/healthz`, `/metrics` | GET, HEAD, OPTIONS |
 //! | `/`, unless `--no-demo` | GET, HEAD, OPTIONS |
 //!
 //! Invariants: nothing is looked at before `access.rs` has admitted the request; every request is answered or subscribed in `Begin`,
-//! except a POST, which waits for its body.
+//! except a POST, which waits for its body, and a long-poll, which waits for news.
 //!
-//! Next: `publish.rs`, `subscribe.rs`.
+//! Next: `ask.rs`.
 
 use std::borrow::Cow;
 
 use super::access::Visitor;
 use super::config::{Demo, Policy};
 use super::reply::{allow, allow_page, refuse, respond};
-use super::{publish, subscribe};
+use super::{delete, metrics, poll, publish, subscribe};
 use crate::engine::{Cause, Ctx, Event, Handler, Read};
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
@@ -24,9 +24,16 @@ use crate::http::{RequestHead, query};
 /// The start page.
 const PAGE: &str = include_str!("index.html");
 
-/// What an exchange remembers between its events: a POST whose body is coming. Eight bytes, for the sake of ten thousand
-/// subscribers who remember nothing.
-pub(crate) type Pending = Option<Box<publish::Post>>;
+/// What an exchange remembers between its events: eight bytes, for the sake of ten thousand subscribers who remember nothing.
+pub(crate) type Pending = Option<Box<Waiting>>;
+
+/// What has begun and waits.
+pub(crate) enum Waiting {
+    /// A POST, for its body.
+    Body(publish::Post),
+    /// A long-poll, for news.
+    Poll(poll::Poll),
+}
 
 /// The ready-made application.
 pub(crate) struct App {
@@ -46,12 +53,38 @@ impl Handler for App {
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Pending>) {
         match event {
             Event::Begin(head) => begin(head, &self.policy, ctx),
-            Event::Read(Read::Data(body)) => publish::publish(body, ctx),
-            // An empty body has no data; after data the exchange is over already.
-            Event::Read(Read::Done) => publish::publish(b"", ctx),
-            Event::Error(Cause::Timeout) => ctx.close(),
+            // A body is collected, and comes in one piece or, if it is empty, in none; one that nobody asked for is passed over.
+            Event::Read(Read::Data(body)) => read(body, ctx),
+            Event::Read(Read::Done) => read(b"", ctx),
+            Event::Error(Cause::Timeout) => time_is_up(ctx),
             Event::Error(_) | Event::End(_) => {}
         }
+    }
+
+    fn news(&mut self, ctx: &mut Ctx<'_, Pending>) {
+        answer_poll(ctx);
+    }
+}
+
+fn read(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
+    if let Some(waiting) = ctx.state.take_if(|waiting| matches!(**waiting, Waiting::Body(_)))
+        && let Waiting::Body(post) = *waiting
+    {
+        publish::publish(post, body, ctx);
+    }
+}
+
+/// A poll's time is up, and it is told so; a stream's is too, and it ends.
+fn time_is_up(ctx: &mut Ctx<'_, Pending>) {
+    answer_poll(ctx);
+    ctx.close();
+}
+
+fn answer_poll(ctx: &mut Ctx<'_, Pending>) {
+    if let Some(waiting) = ctx.state.take_if(|waiting| matches!(**waiting, Waiting::Poll(_)))
+        && let Waiting::Poll(poll) = *waiting
+    {
+        poll::answer(&poll, ctx);
     }
 }
 
@@ -63,13 +96,17 @@ fn begin(head: &RequestHead<'_>, policy: &Policy, ctx: &mut Ctx<'_, Pending>) {
     let path = head.path();
     if let Some(name) = path.strip_prefix("/channels/") {
         return match channel_name(name) {
-            Ok(name) => channel(head, &name, visitor, ctx),
+            Ok(name) => channel(head, &name, policy, visitor, ctx),
             Err(refusal) => refuse(ctx, &visitor, refusal),
         };
     }
     match (path, policy.demo) {
         ("/", Demo::Shown) => page(head, "text/html; charset=utf-8", &with_host(PAGE, head), &visitor, ctx),
         ("/healthz", _) => page(head, "text/plain; charset=utf-8", "ok\n", &visitor, ctx),
+        ("/metrics", _) => {
+            let text = metrics::text(ctx.core());
+            page(head, "text/plain; version=0.0.4; charset=utf-8", &text, &visitor, ctx);
+        }
         ("*", _) => allow(ctx, &visitor, 204, CHANNEL_METHODS),
         (_, Demo::Shown) => refuse(ctx, &visitor, NOT_FOUND),
         (_, Demo::Hidden) => refuse(ctx, &visitor, NOT_FOUND_BUT_CHANNELS),
@@ -124,11 +161,18 @@ const NOT_FOUND: Refusal =
     Refusal::new(404, "nothing is here; channels are at /channels/NAME and the start page is at /");
 const NOT_FOUND_BUT_CHANNELS: Refusal = Refusal::new(404, "nothing is here; channels are at /channels/NAME");
 
-const CHANNEL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const CHANNEL_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
-fn channel(head: &RequestHead<'_>, name: &str, visitor: Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+fn channel(
+    head: &RequestHead<'_>,
+    name: &str,
+    policy: &Policy,
+    visitor: Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) {
     match head.method() {
-        "GET" | "HEAD" => subscribe::subscribe(head, name, &visitor, ctx),
+        "GET" | "HEAD" => subscribe::subscribe(head, name, policy, visitor, ctx),
+        "DELETE" => delete::delete(name, &visitor, ctx),
         "POST" => publish::begin(head, name, visitor, ctx),
         "OPTIONS" => options(head, CHANNEL_METHODS, &visitor, ctx),
         _ => allow(ctx, &visitor, 405, CHANNEL_METHODS),
@@ -140,16 +184,22 @@ fn channel_name(path: &str) -> Result<String, Refusal> {
     let mut name = String::with_capacity(path.len());
     for (index, segment) in path.split('/').enumerate() {
         let segment = query::decode_path_segment(segment)?;
-        if matches!(&*segment, "" | "." | "..") {
-            return Err(Refusal::new(
-                400,
-                "a channel's name may not have empty or dotted segments, as in a//b or a/../b",
-            ));
-        }
         if index > 0 {
             name.push('/');
         }
         name.push_str(&segment);
+    }
+    check_name(&name)?;
+    Ok(name)
+}
+
+/// Refuses what is no channel's name, whether it came in the path or in the query.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(Refusal::new(
+            400,
+            "a channel's name may not have empty or dotted segments, as in a//b or a/../b",
+        ));
     }
     if name.len() > 255 || name.chars().any(char::is_control) {
         return Err(Refusal::new(400, "a channel's name has 1 to 255 bytes and no control characters"));
@@ -160,7 +210,7 @@ fn channel_name(path: &str) -> Result<String, Refusal> {
             "channel names with * and those beginning with encke- or $ are reserved; choose another",
         ));
     }
-    Ok(name)
+    Ok(())
 }
 
 /// The value of one parameter of the query, decoded; the first if it comes several times.

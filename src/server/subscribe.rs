@@ -1,42 +1,52 @@
-//! `GET /channels/NAME`: the answer stays open, and messages flow.
+//! `GET /channels/NAME`: the answer stays open, and messages flow; or it is a list, now or as soon as there is one.
 //!
-//! The modes are rows of a table: what the stream looks like, and what its head says. Where a returning peer stands comes from its
-//! `Last-Event-ID` field, which wins, or from `?since=`.
+//! What is asked for is read in `ask.rs`. The streaming modes are rows of a table: what the stream looks like, and what it calls itself.
+//! Every head says where the stream begins (`Last-Event-ID`) and whether messages are missing before that (`Encke-Gap`), so who is cut
+//! before its first message has lost nothing, in any mode.
 //!
-//! Next: the hub, `hub/cursor.rs`, for what a cursor means.
+//! Next: `poll.rs`.
 
 use super::access::Visitor;
+use super::ask::{self, Ask, Envelope, Mode};
+use super::config::Policy;
+use super::poll;
 use super::publish::refusal;
-use super::reply::{refuse, start};
-use super::routes::{Pending, parameter};
+use super::reply::{json, refuse, start};
+use super::routes::Pending;
 use crate::engine::Ctx;
-use crate::error::Refusal;
 use crate::http::RequestHead;
-use crate::hub::{MessageId, Since, WireFormat};
+use crate::hub::json::{Escaping, write_string};
+use crate::hub::{Since, Subscribed, WireFormat};
 
-/// How a subscriber wants its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Server-Sent Events (WHATWG HTML, "Server-sent events").
-    Sse,
-    /// One message a line.
-    Stream(&'static str),
-}
-
-/// Opens a subscription, or tells what is wrong with it.
+/// Answers a GET or HEAD of a channel.
 pub(crate) fn subscribe(
     head: &RequestHead<'_>,
     channel: &str,
-    visitor: &Visitor<'_>,
+    policy: &Policy,
+    visitor: Visitor<'_>,
     ctx: &mut Ctx<'_, Pending>,
 ) {
-    let (mode, since) = match mode(head).and_then(|mode| Ok((mode, since(head)?))) {
+    let Ask { channels, mode, since } = match ask::read(head, channel, policy) {
         Ok(asked) => asked,
-        Err(refusal) => return refuse(ctx, visitor, refusal),
+        Err(refusal) => return refuse(ctx, &visitor, refusal),
     };
+    let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
+    match mode {
+        Mode::Info => info(&channels, &visitor, ctx),
+        Mode::Poll(asked) => poll::begin(&channels, since, asked, visitor, ctx),
+        mode => stream(&channels, since, &mode, &visitor, ctx),
+    }
+}
+
+/// Opens a stream.
+fn stream(channels: &[&str], since: Since, mode: &Mode, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
     let (format, content_type) = match mode {
-        Mode::Sse => (WireFormat::SSE, "text/event-stream"),
-        Mode::Stream(content_type) => (WireFormat::STREAM, content_type),
+        Mode::Sse(Envelope::None) => (WireFormat::SSE, "text/event-stream"),
+        Mode::Sse(Envelope::Json) => (WireFormat::SSE_ENVELOPE, "text/event-stream"),
+        Mode::Ndjson => (WireFormat::NDJSON, "application/x-ndjson"),
+        Mode::Iframe(_) => (WireFormat::IFRAME, "text/html; charset=utf-8"),
+        Mode::Stream(content_type) => (WireFormat::STREAM, *content_type),
+        Mode::Poll(_) | Mode::Info => return debug_assert!(false, "no stream"),
     };
     let mut fields = vec![
         ("Content-Type", content_type),
@@ -47,74 +57,46 @@ pub(crate) fn subscribe(
         // Without this Chromium keeps a text stream from a page until 512 bytes have come.
         ("X-Content-Type-Options", "nosniff"),
     ];
+    if matches!(mode, Mode::Iframe(_)) {
+        fields.push(("Content-Security-Policy", "frame-ancestors 'self'"));
+    }
     if ctx.is_head_request() {
         let _ = start(ctx, visitor, 200, &fields);
         return ctx.close();
     }
-    let subscribed = match ctx.subscribe(&[channel], since, format) {
+    let subscribed = match ctx.subscribe(channels, since, format) {
         Ok(subscribed) => subscribed,
         Err(error) => return refuse(ctx, visitor, refusal(error)),
     };
+    let at = subscribed.at.to_string();
+    fields.push(("Last-Event-ID", &at));
     if subscribed.gap {
         fields.push(("Encke-Gap", "true"));
     }
     let _ = start(ctx, visitor, 200, &fields);
-    if mode == Mode::Sse {
-        let retry = retry_millis(ctx);
-        // A subscriber without a cursor is told where it stands: an id without data sets EventSource's last id and dispatches
-        // nothing, so being cut before the first message loses nothing.
-        let first = match since {
-            Since::Head => format!("retry: {retry}\nid: {}\n\n", subscribed.at),
-            _ => format!("retry: {retry}\n\n"),
-        };
-        let _ = ctx.write(first.as_bytes());
+    // What is written here goes out behind the head and before the first message.
+    let _ = match mode {
+        Mode::Sse(_) => ctx.write(first_block(since, subscribed, ctx).as_bytes()),
+        Mode::Iframe(callback) => ctx.write(document(callback).as_bytes()),
+        _ => Ok(()),
+    };
+}
+
+/// The first block of an event stream. A subscriber without a cursor is told where it stands: an id without data sets EventSource's
+/// last id and dispatches nothing, so being cut before the first message loses nothing.
+fn first_block(since: Since, subscribed: Subscribed, ctx: &Ctx<'_, Pending>) -> String {
+    let retry = retry_millis(ctx);
+    match since {
+        Since::Head => format!("retry: {retry}\nid: {}\n\n", subscribed.at),
+        _ => format!("retry: {retry}\n\n"),
     }
 }
 
-/// `mode=` wins; else the peer's `Accept` chooses.
-fn mode(head: &RequestHead<'_>) -> Result<Mode, Refusal> {
-    const UNKNOWN: Refusal = Refusal::new(400, "mode is sse or stream");
-    let accepts_events = head.fields_named("Accept").any(|value| contains(value, b"text/event-stream"));
-    match parameter(head, "mode")?.as_deref() {
-        Some("sse") => Ok(Mode::Sse),
-        Some("stream") => Ok(Mode::Stream(stream_type(head)?)),
-        Some(_) => Err(UNKNOWN),
-        None if accepts_events => Ok(Mode::Sse),
-        None => Ok(Mode::Stream(stream_type(head)?)),
-    }
-}
-
-/// What a raw stream calls itself.
-fn stream_type(head: &RequestHead<'_>) -> Result<&'static str, Refusal> {
-    match parameter(head, "type")?.as_deref() {
-        None => Ok("text/plain; charset=utf-8"),
-        Some("application/octet-stream") => Ok("application/octet-stream"),
-        Some("application/x-ndjson") => Ok("application/x-ndjson"),
-        Some(_) => {
-            Err(Refusal::new(400, "type is application/octet-stream or application/x-ndjson, or left out"))
-        }
-    }
-}
-
-/// Where the peer stands.
-fn since(head: &RequestHead<'_>) -> Result<Since, Refusal> {
-    if let Some(last) = head.field("Last-Event-ID").filter(|value| !value.is_empty()) {
-        // EventSource sends back whatever it was once given. What this hub never gave is another life's: everything held,
-        // after a notice.
-        const FOREIGN: MessageId = MessageId { epoch: 0, seq: 0 };
-        let id = std::str::from_utf8(last).ok().and_then(MessageId::parse);
-        return Ok(Since::Id(id.unwrap_or(FOREIGN)));
-    }
-    match parameter(head, "since")?.as_deref() {
-        None | Some("") => Ok(Since::Head),
-        Some(text) => match MessageId::parse(text) {
-            Some(id) => Ok(Since::Id(id)),
-            None => Err(Refusal::new(
-                400,
-                "since is the id of a message, as a publish answers it; leave it out to begin now",
-            )),
-        },
-    }
+/// The head of a forever frame: binds `F`, which the scripts of all messages call, to the function of the page around it.
+fn document(callback: &str) -> String {
+    format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>Encke</title>\n<script>function F(data, id, event) {{ parent.{callback}(data, id, event) }}</script>\n"
+    )
 }
 
 /// When an EventSource shall come back: 2 s, more or less by half, so that all who were cut together do not return together.
@@ -126,6 +108,21 @@ fn retry_millis(ctx: &Ctx<'_, Pending>) -> u64 {
     1_000 + (bits ^ (bits >> 33)) % 2_001
 }
 
-fn contains(value: &[u8], part: &[u8]) -> bool {
-    value.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+/// `mode=info`: what is known of a channel. One that nobody has used is empty, not unknown: it is there as soon as it is used.
+fn info(channels: &[&str], visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+    let channel = channels[0];
+    let known = ctx.core().hub().info(channel).unwrap_or_default();
+    let id = |id: Option<crate::hub::MessageId>| id.map_or("null".to_owned(), |id| format!("\"{id}\""));
+    let mut name = Vec::new();
+    write_string(channel, Escaping::Plain, &mut name);
+    let answer = format!(
+        "{{\"channel\":{},\"subscribers\":{},\"messages\":{},\"bytes\":{},\"oldest\":{},\"newest\":{}}}\n",
+        String::from_utf8_lossy(&name),
+        known.subscribers,
+        known.messages,
+        known.bytes,
+        id(known.oldest),
+        id(known.newest),
+    );
+    json(ctx, visitor, 200, &answer);
 }

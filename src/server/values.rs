@@ -10,9 +10,15 @@ use std::time::Duration;
 
 /// A wait, where 0 is never.
 pub(crate) fn time_or_never(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 =
-        text[..digits].parse().map_err(|_| "not a time like 500ms, 15s, 2m or 1h".to_owned())?;
+    const WRONG: &str = "not a time like 500ms, 1.5s, 2m or 1h";
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (whole, fraction) = text[..digits].split_once('.').unwrap_or((&text[..digits], "0"));
+    // Nine digits are nanoseconds of the finest unit that anybody means.
+    let fraction_digits = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction_digits > 9 {
+        return Err(WRONG.to_owned());
+    }
     let millis = match &text[digits..] {
         "ms" => 1,
         "" | "s" => 1_000,
@@ -20,7 +26,11 @@ pub(crate) fn time_or_never(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err("the unit of a time is ms, s, m or h".to_owned()),
     };
-    let wait = number.checked_mul(millis).map(Duration::from_millis).ok_or("too long")?;
+    let whole: u64 = whole.parse().map_err(|_| "too long".to_owned())?;
+    let fraction: u64 = fraction.parse().map_err(|_| WRONG.to_owned())?;
+    let part = Duration::from_micros(fraction * millis * 1_000 / 10_u64.pow(fraction_digits));
+    let wait =
+        whole.checked_mul(millis).map(|whole| Duration::from_millis(whole) + part).ok_or("too long")?;
     if wait > Duration::from_secs(100 * 24 * 3600) {
         return Err("at most 100 days, 2400h".to_owned());
     }
@@ -74,12 +84,20 @@ mod tests {
 
     #[test]
     fn a_time_has_a_unit_or_is_in_seconds() {
-        for (text, millis) in
-            [("500ms", 500), ("15", 15_000), ("15s", 15_000), ("2m", 120_000), ("1h", 3_600_000)]
-        {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("15", 15_000),
+            ("15s", 15_000),
+            ("1.5", 1_500),
+            ("0.25m", 15_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+        ] {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "-1s", "1.5s", "5parsec", "2401h", "99999999999999999999"] {
+        for text in
+            ["", "s", "-1s", ".5", "1.", "1.2.3", "1.0000000001", "5parsec", "2401h", "99999999999999999999"]
+        {
             assert!(time(text).is_err(), "{text}");
         }
         assert_eq!(time_or_never("0"), Ok(Duration::ZERO));
