@@ -99,7 +99,7 @@ impl Core {
         write_switch(&mut self.buffers(slot).output, protocol, fields, &date);
         let tick = self.tick;
         let connection = self.at_mut(slot);
-        connection.active = tick;
+        connection.since = tick;
         connection.fate = Fate::Close;
         connection.send(Reply::Switch);
         connection.receive(Arrival::Switch);
@@ -150,7 +150,7 @@ impl Core {
             sight.set_full();
         }
         let tick = self.tick;
-        self.at_mut(slot).active = tick;
+        self.at_mut(slot).since = tick;
         self.enqueue(slot);
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Core {
         let date = self.date;
         let tick = self.tick;
         let connection = self.at_mut(slot);
-        connection.active = tick;
+        connection.since = tick;
         let version = connection.version;
         let persistence =
             if connection.fate == Fate::Keep { Persistence::KeepAlive } else { Persistence::Close };

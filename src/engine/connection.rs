@@ -27,10 +27,9 @@ pub(crate) struct Connection {
     /// Neighbours on one of two lists (`waiting.rs`): of connections that only wait for a head, or of blocked subscribers.
     pub(crate) older: u32,
     pub(crate) newer: u32,
-    /// When the receiving half last made progress: what the head, body, keep-alive and linger timeouts count from.
+    /// While an exchange is open, when something was last read or written for it: what the comet timeout counts from. Otherwise when the
+    /// receiving half last made progress: what the head, keep-alive and linger timeouts count from.
     pub(crate) since: Tick,
-    /// When something was last read or written for the exchange: what the comet timeout counts from.
-    pub(crate) active: Tick,
     /// When the peer last took a byte, or became blocked: what heartbeat and write timeout count from.
     pub(crate) wrote: Tick,
     /// The exchange's comet timeout in ticks; 0 is never.
@@ -180,7 +179,6 @@ impl Connection {
             older: NOBODY,
             newer: NOBODY,
             since: now,
-            active: now,
             wrote: now,
             comet: 0,
             receiving: Receiving::Head,
@@ -295,6 +293,8 @@ pub(crate) struct Buffers {
     /// The body, while it is collected, and its entry in the hub's ledger.
     pub(crate) collected: Vec<u8>,
     pub(crate) charge: Option<Charge>,
+    /// When a byte of the body last came: what the body timeout counts from.
+    pub(crate) body_since: Tick,
     /// Since when, and how many bytes since then: what the body's least rate is counted from.
     pub(crate) rate_since: Tick,
     pub(crate) rate_bytes: u64,
@@ -322,6 +322,7 @@ impl Buffers {
             body_bytes_max: 0,
             collected: Vec::new(),
             charge: None,
+            body_since: Tick::default(),
             rate_since: Tick::default(),
             rate_bytes: 0,
             rest: None,
@@ -361,6 +362,13 @@ impl Buffers {
             self.output.clear();
             self.taken = 0;
         }
+    }
+
+    /// Starts the clocks of the body: nothing of it has come, or could come, before `now`.
+    pub(crate) fn start_body_clocks(&mut self, now: Tick) {
+        self.body_since = now;
+        self.rate_since = now;
+        self.rate_bytes = 0;
     }
 
     /// Makes them as new, without giving up small memory; what was large is given back to the system.

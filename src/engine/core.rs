@@ -223,7 +223,7 @@ impl Core {
             let tick = self.tick;
             let connection = self.at_mut(slot);
             connection.comet = if timeout.is_zero() { 0 } else { ticks(timeout) };
-            connection.active = tick;
+            connection.since = tick;
             self.enqueue(slot);
         }
     }
@@ -446,10 +446,8 @@ impl Core {
         connection.reading = reading;
         if reading == Reading::Flowing {
             // The peer could not send while it was not read from, so its clocks start anew.
-            connection.since = tick;
             if let Some(buffers) = &mut connection.buffers {
-                buffers.rate_since = tick;
-                buffers.rate_bytes = 0;
+                buffers.start_body_clocks(tick);
             }
             self.enqueue(slot);
         }

@@ -272,7 +272,7 @@ impl<'a, S> Ctx<'a, S> {
         let tick = self.core.tick;
         let connection = self.core.at_mut(self.slot);
         connection.comet = if timeout.is_zero() { 0 } else { ticks(timeout) };
-        connection.active = tick;
+        connection.since = tick;
     }
 
     /// Sets this exchange's timer `key`, instead of the one with that key. [`Handler::timer`](crate::Handler::timer) is called

@@ -19,7 +19,7 @@
 //! Next: `shutdown.rs`.
 
 use super::Engine;
-use super::connection::{Connection, Fate, Output, Reading, Subscription};
+use super::connection::{Buffers, Connection, Fate, Output, Reading, Subscription};
 use super::core::Core;
 use super::event::{Cause, Event, Stall};
 use super::halves::Receiving;
@@ -50,7 +50,7 @@ impl Connection {
         [
             self.receiving_wait(limits),
             blocked.then(|| (self.wrote.plus(ticks(limits.write_timeout)), Wait::Write)),
-            (self.has_exchange() && self.comet > 0).then(|| (self.active.plus(self.comet), Wait::Comet)),
+            (self.has_exchange() && self.comet > 0).then(|| (self.since.plus(self.comet), Wait::Comet)),
             is_beating.then(|| (self.wrote.plus(ticks(limits.heartbeat)), Wait::Heartbeat)),
         ]
     }
@@ -65,7 +65,8 @@ impl Connection {
             Receiving::Body | Receiving::Swallow
                 if self.is_body_governed() && self.reading == Reading::Flowing =>
             {
-                Some((self.body_deadline(limits), Wait::Body))
+                let buffers = self.buffers.as_ref()?;
+                Some((buffers.body_deadline(limits), Wait::Body))
             }
             Receiving::Drain if self.output == Output::Shut => {
                 Some((self.since.plus(ticks(limits.linger_timeout)), Wait::Linger))
@@ -77,20 +78,20 @@ impl Connection {
             | Receiving::Tunnel => None,
         }
     }
+}
 
+impl Buffers {
     /// When the body must have gone on, and when it must have come as far as its least rate demands.
     fn body_deadline(&self, limits: &Limits) -> Tick {
         let patience = ticks(limits.body_timeout);
-        let progress = self.since.plus(patience);
-        match (&self.buffers, limits.body_rate_min) {
-            (Some(buffers), rate) if rate > 0 => {
-                const TICKS_PER_SECOND: u64 = 1_000_000 / Tick::MICROS;
-                let earned =
-                    (buffers.rate_bytes * TICKS_PER_SECOND / u64::from(rate)).min(u64::from(u32::MAX / 8));
-                progress.earlier(buffers.rate_since.plus(patience + earned as u32))
-            }
-            _ => progress,
+        let progress = self.body_since.plus(patience);
+        let rate = u64::from(limits.body_rate_min);
+        if rate == 0 {
+            return progress;
         }
+        const TICKS_PER_SECOND: u64 = 1_000_000 / Tick::MICROS;
+        let earned = (self.rate_bytes * TICKS_PER_SECOND / rate).min(u64::from(u32::MAX / 8));
+        progress.earlier(self.rate_since.plus(patience + earned as u32))
     }
 }
 
@@ -146,7 +147,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 Wait::Linger => self.core.at_mut(slot).fate = Fate::Drop,
                 Wait::Heartbeat => self.beat(slot),
                 Wait::Comet => {
-                    self.core.at_mut(slot).active = now;
+                    self.core.at_mut(slot).since = now;
                     self.tell(slot, Event::Error(Cause::Timeout));
                 }
             }

@@ -68,7 +68,6 @@ impl Core {
         connection.send(Reply::Open);
         connection.life = Life::Open;
         connection.since = tick;
-        connection.active = tick;
         connection.comet = comet;
         connection.version = head.version();
         connection.method = if head.is_head() { Method::Head } else { Method::Other };
@@ -78,8 +77,7 @@ impl Core {
         buffers.decoder = BodyReader::new(head.framing());
         buffers.body_bytes = 0;
         buffers.body_bytes_max = body_bytes_max;
-        buffers.rate_since = tick;
-        buffers.rate_bytes = 0;
+        buffers.start_body_clocks(tick);
         self.exchanges += 1;
         self.counters.exchanges += 1;
     }
@@ -267,8 +265,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             let buffers = self.core.buffers(slot);
             buffers.body_bytes = 0;
             buffers.body_bytes_max = bytes_max;
-            buffers.rate_since = tick;
-            buffers.rate_bytes = 0;
+            buffers.start_body_clocks(tick);
         } else {
             self.await_request(slot);
         }

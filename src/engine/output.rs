@@ -104,7 +104,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if taken > 0 {
             self.core.counters.deliveries += 1;
             let tick = self.core.tick;
-            self.core.at_mut(slot).active = tick;
+            self.core.at_mut(slot).since = tick;
         }
         match self.note_write(slot, length, outcome) {
             Taken::All if taken == length => Taken::All,

@@ -331,7 +331,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             return Step::Wait;
         }
         let tick = self.core.tick;
-        self.core.at_mut(slot).active = tick;
+        self.core.at_mut(slot).since = tick;
         let state = &mut self.states[slot as usize];
         let event = Event::Read(Read::Data(&self.scratch[at..filled]));
         let called = call(&mut self.handler, &mut self.core, state, slot, |h, ctx| h.event(event, ctx));
@@ -446,9 +446,10 @@ impl Core {
         let tick = self.tick;
         let connection = self.at_mut(slot);
         connection.since = tick;
-        connection.active = tick;
         connection.go_on = Continue::No;
-        self.buffers(slot).rate_bytes += bytes as u64;
+        let buffers = self.buffers(slot);
+        buffers.body_since = tick;
+        buffers.rate_bytes += bytes as u64;
     }
 
     /// Counts decoded bytes; says whether they are within the bound.
