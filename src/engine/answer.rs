@@ -8,7 +8,7 @@
 //!
 //! Next: `exchange.rs`, where answers are completed or broken off.
 
-use super::connection::{Continue, Fate, Life, Method};
+use super::connection::{Fate, Life, Method};
 use super::core::{Core, Shutdown};
 use super::halves::{Arrival, Coding, Reply, Sending};
 use crate::error::{Refusal, WriteError};
@@ -64,7 +64,7 @@ impl Core {
     /// The head of an answer that has no length of its own.
     pub(crate) fn start_at(&mut self, slot: u32, status: u16, fields: Fields<'_>) -> Result<(), WriteError> {
         self.may_begin(slot, status, fields)?;
-        let (coding, framing) = match self.at(slot).version {
+        let (coding, framing) = match self.at(slot).form.version() {
             Version::Http10 => (Coding::Bare, AnswerFraming::UntilClose),
             Version::Http11 => (Coding::Chunked, AnswerFraming::Chunked),
         };
@@ -91,7 +91,7 @@ impl Core {
     ) -> Result<(), WriteError> {
         self.may_begin(slot, 200, fields)?;
         check_switch(protocol, fields)?;
-        if self.at(slot).version == Version::Http10 || self.at(slot).is_body_missing() {
+        if self.at(slot).form.version() == Version::Http10 || self.at(slot).is_body_missing() {
             // An upgrade behind a body that is still coming would mix the two protocols (RFC 9110 §7.8).
             return Err(WriteError::BadHead);
         }
@@ -226,7 +226,7 @@ impl Core {
         let tick = self.tick;
         let connection = self.at_mut(slot);
         connection.since = tick;
-        let version = connection.version;
+        let version = connection.form.version();
         let persistence =
             if connection.fate == Fate::Keep { Persistence::KeepAlive } else { Persistence::Close };
         let output = &mut self.buffers(slot).output;
@@ -241,11 +241,11 @@ impl Core {
         let is_leaving = self.shutdown != Shutdown::No || self.limits.keep_alive_timeout.is_zero();
         let connection = self.at_mut(slot);
         let is_unwanted = connection.is_body_missing()
-            && (connection.go_on == Continue::Owed
+            && (connection.owes_continue()
                 || connection.buffers.as_ref().is_some_and(|b| b.decoder.certain() > discard_max));
         if connection.fate == Fate::Keep && (is_unwanted || is_leaving) {
             connection.fate = Fate::Close;
         }
-        debug_assert!(connection.method != Method::Head || connection.sending != Sending::Sized);
+        debug_assert!(connection.form.method() != Method::Head || connection.sending != Sending::Sized);
     }
 }

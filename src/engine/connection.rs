@@ -24,7 +24,8 @@ pub(crate) struct Connection {
     /// Tells the open exchange, or the next one, from earlier ones in the same slot.
     pub(crate) exchange: u32,
     pub(crate) buffers: Option<Box<Buffers>>,
-    /// Neighbours on one of two lists (`waiting.rs`): of connections that only wait for a head, or of blocked subscribers.
+    /// Neighbours on one of two lists (`waiting.rs`): of connections that only wait for a head, or of blocked subscribers; `older` is
+    /// [`UNLINKED`] while it is on neither.
     pub(crate) older: u32,
     pub(crate) newer: u32,
     /// While an exchange is open, when something was last read or written for it: what the comet timeout counts from. Otherwise when the
@@ -42,16 +43,11 @@ pub(crate) struct Connection {
     pub(crate) output: Output,
     pub(crate) reading: Reading,
     pub(crate) fate: Fate,
-    pub(crate) version: Version,
+    pub(crate) form: Form,
     pub(crate) half_close: HalfClose,
-    pub(crate) body: BodyUse,
-    pub(crate) go_on: Continue,
-    pub(crate) method: Method,
     pub(crate) subscription: Subscription,
     /// Whether the connection stands on the list of those with work left.
     pub(crate) queued: bool,
-    /// Whether it stands on one of the two lists.
-    pub(crate) waiting: bool,
 }
 
 /// What the handler has asked of the open exchange, and how far its end has come.
@@ -154,6 +150,40 @@ pub(crate) enum Method {
     Other,
 }
 
+/// The form of the answer, as the request asked for it: its version and its method, in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Http11,
+    Http11Head,
+    Http10,
+    Http10Head,
+}
+
+impl Form {
+    pub(crate) fn of(version: Version, method: Method) -> Form {
+        match (version, method) {
+            (Version::Http11, Method::Other) => Form::Http11,
+            (Version::Http11, Method::Head) => Form::Http11Head,
+            (Version::Http10, Method::Other) => Form::Http10,
+            (Version::Http10, Method::Head) => Form::Http10Head,
+        }
+    }
+
+    pub(crate) fn version(self) -> Version {
+        match self {
+            Form::Http11 | Form::Http11Head => Version::Http11,
+            Form::Http10 | Form::Http10Head => Version::Http10,
+        }
+    }
+
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Form::Http11Head | Form::Http10Head => Method::Head,
+            Form::Http11 | Form::Http10 => Method::Other,
+        }
+    }
+}
+
 /// Whether the exchange listens to channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subscription {
@@ -169,6 +199,9 @@ pub(crate) enum Subscription {
 /// "No neighbour" in the list of waiting connections.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
+/// "On no list", in the place of a neighbour.
+pub(crate) const UNLINKED: u32 = NOBODY - 1;
+
 impl Connection {
     /// A connection that was just accepted: its first head is awaited from now on.
     pub(crate) fn new(generation: u32, exchange: u32, now: Tick) -> Connection {
@@ -176,7 +209,7 @@ impl Connection {
             generation,
             exchange,
             buffers: None,
-            older: NOBODY,
+            older: UNLINKED,
             newer: NOBODY,
             since: now,
             wrote: now,
@@ -189,14 +222,10 @@ impl Connection {
             output: Output::Free,
             reading: Reading::Flowing,
             fate: Fate::Keep,
-            version: Version::Http11,
+            form: Form::Http11,
             half_close: HalfClose::Auto,
-            body: BodyUse::Lend,
-            go_on: Continue::No,
-            method: Method::Other,
             subscription: Subscription::None,
             queued: false,
-            waiting: false,
         }
     }
 
@@ -234,9 +263,19 @@ impl Connection {
     pub(crate) fn is_body_governed(&self) -> bool {
         match self.receiving {
             Receiving::Swallow => true,
-            Receiving::Body => self.sending == Sending::Awaited || self.body != BodyUse::Lend,
+            Receiving::Body => self.sending == Sending::Awaited || self.body_use() != BodyUse::Lend,
             _ => false,
         }
+    }
+
+    /// What happens to the body that is coming.
+    pub(crate) fn body_use(&self) -> BodyUse {
+        self.buffers.as_ref().map_or(BodyUse::Lend, |buffers| buffers.body_use)
+    }
+
+    /// Whether the peer still waits for `100 Continue`.
+    pub(crate) fn owes_continue(&self) -> bool {
+        self.buffers.as_ref().is_some_and(|buffers| buffers.go_on == Continue::Owed)
     }
 
     /// Whether the peer's FIN, once read, means that nobody waits for this answer. `kept_max` is as for `wants_bytes`.
@@ -287,6 +326,8 @@ pub(crate) struct Buffers {
     /// How far the kept half of a head has been looked through.
     pub(crate) scan: HeadScan,
     pub(crate) decoder: BodyReader,
+    pub(crate) body_use: BodyUse,
+    pub(crate) go_on: Continue,
     /// Decoded bytes of the body so far, and how many there may be.
     pub(crate) body_bytes: u64,
     pub(crate) body_bytes_max: u64,
@@ -318,6 +359,8 @@ impl Buffers {
             input: Vec::new(),
             scan: HeadScan::default(),
             decoder: BodyReader::new(Framing::None),
+            body_use: BodyUse::Lend,
+            go_on: Continue::No,
             body_bytes: 0,
             body_bytes_max: 0,
             collected: Vec::new(),
@@ -395,7 +438,7 @@ mod tests {
 
     #[test]
     fn the_entry_stays_small() {
-        assert!(size_of::<Connection>() <= 56, "{} bytes for each connection", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 48, "{} bytes for each connection", size_of::<Connection>());
         assert_eq!(
             size_of::<Option<Connection>>(),
             size_of::<Connection>(),

@@ -460,6 +460,6 @@ impl Core {
 
     /// Whether the answer of the slot's exchange goes without a body.
     pub(crate) fn is_head_request(&self, slot: u32) -> bool {
-        self.at(slot).method == Method::Head
+        self.at(slot).form.method() == Method::Head
     }
 }

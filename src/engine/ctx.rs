@@ -73,7 +73,7 @@ impl<'a, S> Ctx<'a, S> {
     /// Whether the request was HEAD: the answer's body will not be sent, and nothing should wait for it.
     #[must_use]
     pub fn is_head_request(&self) -> bool {
-        self.core.at(self.slot).method == Method::Head
+        self.core.is_head_request(self.slot)
     }
 
     // ---- answering
@@ -154,7 +154,7 @@ impl<'a, S> Ctx<'a, S> {
             return Err(WriteError::Ended);
         }
         let connection = self.core.at(self.slot);
-        let wrapping = match (connection.sending, connection.version, connection.method) {
+        let wrapping = match (connection.sending, connection.form.version(), connection.form.method()) {
             (_, _, Method::Head) => return Err(WriteError::Begun),
             (Sending::Streaming(Coding::Chunked), ..) | (Sending::Awaited, Version::Http11, _) => {
                 Wrapping::Chunked
@@ -191,7 +191,7 @@ impl<'a, S> Ctx<'a, S> {
         }
         let connection = self.core.at(self.slot);
         let may_park = connection.sending == Sending::Awaited
-            && connection.method != Method::Head
+            && connection.form.method() != Method::Head
             && connection.subscription == Subscription::None;
         if !may_park {
             return Err(WriteError::Begun);
@@ -220,14 +220,14 @@ impl<'a, S> Ctx<'a, S> {
     /// Has the whole body given in one `Read(Data)`, if it is at most `bytes_max` long; a longer one is `413`. To be called in
     /// `Begin`.
     pub fn collect_body(&mut self, bytes_max: u64) {
-        self.core.at_mut(self.slot).body = BodyUse::Collect;
+        self.core.buffers(self.slot).body_use = BodyUse::Collect;
         self.set_body_max(bytes_max);
     }
 
     /// Has the body read and thrown away, within [`Limits::discard_bytes_max`](crate::Limits::discard_bytes_max); a longer one
     /// is `413`. Only `Read(Done)` comes.
     pub fn discard_body(&mut self) {
-        self.core.at_mut(self.slot).body = BodyUse::Discard;
+        self.core.buffers(self.slot).body_use = BodyUse::Discard;
         let bytes_max = self.core.limits.discard_bytes_max;
         self.set_body_max(bytes_max);
     }

@@ -18,7 +18,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Engine;
-use super::connection::{BodyUse, Continue, Fate, HalfClose, Life, Method, NOBODY, Reading, Subscription};
+use super::connection::{
+    BodyUse, Continue, Fate, Form, HalfClose, Life, Method, NOBODY, Reading, Subscription,
+};
 use super::core::Core;
 use super::ctx::Ctx;
 use super::event::{Cause, End, Event, Stall};
@@ -27,7 +29,7 @@ use super::handler::Handler;
 use super::timers::Owner;
 use super::transport::Transport;
 use crate::error::Refusal;
-use crate::http::{BodyReader, Framing, RequestHead, Version};
+use crate::http::{BodyReader, Framing, RequestHead};
 use crate::time::ticks;
 
 /// Whether a callback came back.
@@ -69,12 +71,12 @@ impl Core {
         connection.life = Life::Open;
         connection.since = tick;
         connection.comet = comet;
-        connection.version = head.version();
-        connection.method = if head.is_head() { Method::Head } else { Method::Other };
-        connection.go_on = if head.expects_continue() { Continue::Owed } else { Continue::No };
+        let method = if head.is_head() { Method::Head } else { Method::Other };
+        connection.form = Form::of(head.version(), method);
         connection.fate = if head.keeps_alive() && !leaving { Fate::Keep } else { Fate::Close };
         let buffers = self.buffers(slot);
         buffers.decoder = BodyReader::new(head.framing());
+        buffers.go_on = if head.expects_continue() { Continue::Owed } else { Continue::No };
         buffers.body_bytes = 0;
         buffers.body_bytes_max = body_bytes_max;
         buffers.start_body_clocks(tick);
@@ -94,10 +96,10 @@ impl Core {
         connection.comet = 0;
         connection.reading = Reading::Flowing;
         connection.half_close = HalfClose::Auto;
-        connection.body = BodyUse::Lend;
-        connection.go_on = Continue::No;
-        connection.method = Method::Other;
+        connection.form = Form::Http11;
         if let Some(buffers) = &mut connection.buffers {
+            buffers.body_use = BodyUse::Lend;
+            buffers.go_on = Continue::No;
             buffers.missing = 0;
             buffers.is_awaited = false;
             if let Some(sight) = buffers.sight.take() {
@@ -283,7 +285,6 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             }
             _ => connection.receive(Arrival::Answered),
         }
-        connection.version = Version::Http11;
         if let Some(buffers) = &mut connection.buffers {
             buffers.decoder = BodyReader::new(Framing::None);
         }

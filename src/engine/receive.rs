@@ -17,7 +17,7 @@
 use std::io;
 
 use super::Engine;
-use super::connection::{BodyUse, Continue, Fate, Input, Life, Method, PeerSide, Reading};
+use super::connection::{BodyUse, Continue, Fate, Form, Input, Life, Method, PeerSide, Reading};
 use super::core::Core;
 use super::event::{Cause, End, Event, Read};
 use super::exchange::call;
@@ -25,7 +25,7 @@ use super::halves::{Arrival, Receiving, Sending};
 use super::handler::Handler;
 use super::transport::{More, Transport};
 use crate::error::Refusal;
-use crate::http::{FieldSpace, HeadBounds, Part, parse_head, write_continue};
+use crate::http::{FieldSpace, HeadBounds, Part, Version, parse_head, write_continue};
 use crate::limits::Limits;
 
 /// The most body bytes that one read asks for.
@@ -235,8 +235,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             self.fail(slot, Cause::Protocol(TOO_LARGE));
             return;
         }
-        if has_bytes {
-            self.core.at_mut(slot).go_on = Continue::No;
+        if has_bytes && let Some(buffers) = &mut self.core.at_mut(slot).buffers {
+            buffers.go_on = Continue::No;
         }
         self.core.offer_continue(slot);
     }
@@ -268,10 +268,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             return Step::Used(filled - at);
         }
         let connection = core.at_mut(slot);
-        if connection.receiving == Receiving::Swallow || connection.body == BodyUse::Discard {
+        if connection.receiving == Receiving::Swallow || connection.body_use() == BodyUse::Discard {
             return Step::Used(used);
         }
-        if connection.body == BodyUse::Collect {
+        if connection.body_use() == BodyUse::Collect {
             let buffers = core.buffers(slot);
             if !(buffers.collected.is_empty() && buffers.decoder.is_done()) {
                 buffers.collected.extend_from_slice(data);
@@ -341,7 +341,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Refuses the head at the front of what is fed.
     fn refuse_head(&mut self, slot: u32, refusal: Refusal, at: usize, filled: usize) -> Step {
-        self.core.at_mut(slot).method = method_of(&self.scratch[at..filled]);
+        self.core.at_mut(slot).form = Form::of(Version::Http11, method_of(&self.scratch[at..filled]));
         self.answer_refusal(slot, refusal);
         Step::Used(filled - at)
     }
@@ -349,8 +349,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// Refuses the part of a head that was kept: no more of it will be waited for.
     pub(crate) fn refuse_kept(&mut self, slot: u32, refusal: Refusal) {
         let connection = self.core.at_mut(slot);
-        connection.method =
-            connection.buffers.as_ref().map_or(Method::Other, |buffers| method_of(&buffers.input));
+        let method = connection.buffers.as_ref().map_or(Method::Other, |buffers| method_of(&buffers.input));
+        connection.form = Form::of(Version::Http11, method);
         self.answer_refusal(slot, refusal);
     }
 
@@ -446,8 +446,8 @@ impl Core {
         let tick = self.tick;
         let connection = self.at_mut(slot);
         connection.since = tick;
-        connection.go_on = Continue::No;
         let buffers = self.buffers(slot);
+        buffers.go_on = Continue::No;
         buffers.body_since = tick;
         buffers.rate_bytes += bytes as u64;
     }
@@ -473,14 +473,15 @@ impl Core {
 
     /// Sends `100 Continue` (RFC 9110 §10.1.1) to a peer that waits for it, when its body is wanted.
     pub(crate) fn offer_continue(&mut self, slot: u32) {
-        let connection = self.at_mut(slot);
-        if connection.go_on == Continue::Owed
+        let connection = self.at(slot);
+        if connection.owes_continue()
             && connection.sending == Sending::Awaited
             && connection.life == Life::Open
             && connection.reading == Reading::Flowing
         {
-            connection.go_on = Continue::No;
-            write_continue(&mut self.buffers(slot).output);
+            let buffers = self.buffers(slot);
+            buffers.go_on = Continue::No;
+            write_continue(&mut buffers.output);
         }
     }
 

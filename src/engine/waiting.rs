@@ -5,14 +5,14 @@
 //! in the second from a refused write to the next taken one. The lists are threaded through the slab's own entries, so they cost
 //! eight bytes each and every step is constant.
 //!
-//! Invariant: a connection is on one of the lists exactly while its `waiting` says so: on the first if it has no exchange, on the
-//! second if it has one.
+//! Invariant: a connection is on one of the lists exactly while it is linked: on the first if it has no exchange, on the second if it
+//! has one.
 //!
 //! Next: `deadlines.rs`, the other way in which waiting ends.
 
 use slab::Slab;
 
-use super::connection::{Connection, NOBODY};
+use super::connection::{Connection, NOBODY, UNLINKED};
 
 /// A list: its two ends, and how many stand on it.
 pub(crate) struct Waiting {
@@ -41,10 +41,9 @@ impl Waiting {
     /// Puts a connection at the end, if it is not on the list.
     pub(crate) fn enter(&mut self, connections: &mut Slab<Connection>, slot: u32) {
         let connection = &mut connections[slot as usize];
-        if connection.waiting {
+        if connection.older != UNLINKED {
             return;
         }
-        connection.waiting = true;
         connection.older = self.newest;
         connection.newer = NOBODY;
         match self.newest {
@@ -58,16 +57,14 @@ impl Waiting {
     /// Takes a connection off, if it is on the list.
     pub(crate) fn leave(&mut self, connections: &mut Slab<Connection>, slot: u32) {
         let connection = &mut connections[slot as usize];
-        if !connection.waiting {
-            return;
-        }
-        connection.waiting = false;
-        self.count -= 1;
         let (older, newer) = (connection.older, connection.newer);
+        connection.older = UNLINKED;
         match older {
+            UNLINKED => return,
             NOBODY => self.oldest = newer,
             older => connections[older as usize].newer = newer,
         }
+        self.count -= 1;
         match newer {
             NOBODY => self.newest = older,
             newer => connections[newer as usize].older = older,
