@@ -84,11 +84,11 @@ fn bytes_having_sent(count: usize, sent: Sent) -> f64 {
 fn bytes_of_states(ledger: &mut Ledger) {
     ledger.title(&format!("live bytes of one of {MEMBERS} connections"), "bytes");
     for (what, sent, budget) in [
-        ("accepted, nothing sent", Sent::Nothing, 120.0),
+        ("accepted, nothing sent", Sent::Nothing, 76.0),
         ("half a head", Sent::HalfAHead, 350.0),
-        ("keep-alive, after an answer", Sent::Question, 120.0),
-        ("parked poll", Sent::Poll, 120.0),
-        ("idle SSE subscriber", Sent::Subscription, 120.0),
+        ("keep-alive, after an answer", Sent::Question, 76.0),
+        ("parked poll", Sent::Poll, 76.0),
+        ("idle SSE subscriber", Sent::Subscription, 100.0),
         ("idle SSE subscriber with a Handle out", Sent::SubscriptionWithHandle, 500.0),
     ] {
         ledger.enter(what, bytes_having_sent(MEMBERS, sent), budget);
@@ -99,7 +99,7 @@ fn bytes_of_states(ledger: &mut Ledger) {
         crowd.publish(LONG);
         crowd.work();
     });
-    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 120.0);
+    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 100.0);
 
     ledger.title("growth", "ratio");
     let (few, many) = (10_000, 100_000);

@@ -72,9 +72,8 @@ impl Wheel {
         let at = FIRST + index as usize;
         if at >= self.nodes.len() {
             let missing = at + 1 - self.nodes.len();
-            // An eighth more, not twice as much: these vectors are most of what an idle connection costs.
             if self.nodes.capacity() <= at {
-                self.nodes.reserve_exact(missing.max(self.nodes.len() / 8));
+                self.nodes.reserve_exact(missing.max(super::growth(self.nodes.len())));
             }
             self.nodes.resize(at + 1, Node { previous: UNARMED, next: UNARMED, deadline });
         }
