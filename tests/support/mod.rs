@@ -6,9 +6,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// How long anything may take before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -83,7 +85,19 @@ pub(crate) struct Peer {
 impl Peer {
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Peer {
-        let stream = TcpStream::connect(address).expect("somebody listens");
+        Peer::on(TcpStream::connect(address).expect("somebody listens"))
+    }
+
+    /// Connects from an address of its own: many thousands from the same one make the kernel search long for a port.
+    #[track_caller]
+    pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a descriptor is left");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("a port is left");
+        socket.connect(&address.into()).expect("somebody listens");
+        Peer::on(socket.into())
+    }
+
+    fn on(stream: TcpStream) -> Peer {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         Peer { stream, seen: String::new() }
     }
