@@ -89,7 +89,6 @@ fn bytes_of_states(ledger: &mut Ledger) {
         ("keep-alive, after an answer", Sent::Question, 76.0),
         ("parked poll", Sent::Poll, 76.0),
         ("idle SSE subscriber", Sent::Subscription, 100.0),
-        ("idle SSE subscriber with a Handle out", Sent::SubscriptionWithHandle, 500.0),
     ] {
         ledger.enter(what, bytes_having_sent(MEMBERS, sent), budget);
     }
@@ -100,6 +99,14 @@ fn bytes_of_states(ledger: &mut Ledger) {
         crowd.work();
     });
     ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 100.0);
+
+    let with_handle = bytes_having_sent(MEMBERS, Sent::SubscriptionWithHandle);
+    ledger.enter("idle SSE subscriber with a Handle out", with_handle, 500.0);
+    let written = bytes_each(MEMBERS, |crowd| {
+        crowd.join(MEMBERS, Sent::SubscriptionWithHandle);
+        crowd.write_by_handles(64 * 1024);
+    });
+    ledger.enter("the same, after 64 KiB were written by it", written, 500.0);
 
     ledger.title("growth", "ratio");
     let (few, many) = (10_000, 100_000);

@@ -414,15 +414,22 @@ impl Buffers {
         self.rate_bytes = 0;
     }
 
-    /// Makes them as new, without giving up small memory; what was large is given back to the system.
-    pub(crate) fn reset(&mut self) {
+    /// Gives the memory of what is empty and was large back to the system. Small memory is kept for the next use.
+    pub(crate) fn trim(&mut self) {
         const KEPT_BYTES_MAX: usize = 4096;
         for vector in [&mut self.input, &mut self.collected, &mut self.output] {
-            vector.clear();
-            if vector.capacity() > KEPT_BYTES_MAX {
+            if vector.is_empty() && vector.capacity() > KEPT_BYTES_MAX {
                 *vector = Vec::new();
             }
         }
+    }
+
+    /// Makes them as new, and keeps small memory.
+    pub(crate) fn reset(&mut self) {
+        for vector in [&mut self.input, &mut self.collected, &mut self.output] {
+            vector.clear();
+        }
+        self.trim();
         let (input, collected, output) = (
             std::mem::take(&mut self.input),
             std::mem::take(&mut self.collected),

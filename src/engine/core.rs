@@ -394,21 +394,19 @@ impl Core {
             .get_or_insert_with(|| pool.pop().unwrap_or_else(|| Box::new(Buffers::new())))
     }
 
-    /// Gives buffers back to the pool once nothing is in them and nothing will be asked of them.
+    /// Gives buffers back to the pool once nothing is in them and nothing will be asked of them. Those that are empty and stay, as a handle
+    /// is out, give up what was large.
     pub(crate) fn release_buffers(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        let is_idle = connection.buffers.as_ref().is_some_and(|buffers| {
-            buffers.input.is_empty()
-                && buffers.owed() == 0
-                && !buffers.is_awaited
-                && buffers.missing == 0
-                && buffers.sight.is_none()
-        });
-        if is_idle
-            && !connection.reads_body()
-            && connection.sending != Sending::Sized
-            && let Some(buffers) = connection.buffers.take()
-        {
+        if connection.reads_body() || connection.sending == Sending::Sized {
+            return;
+        }
+        let Some(buffers) = &mut connection.buffers else { return };
+        let is_idle =
+            buffers.input.is_empty() && buffers.owed() == 0 && !buffers.is_awaited && buffers.missing == 0;
+        if is_idle && buffers.sight.is_some() {
+            buffers.trim();
+        } else if is_idle && let Some(buffers) = connection.buffers.take() {
             self.recycle(buffers);
         }
     }

@@ -206,6 +206,14 @@ impl Crowd {
         }
     }
 
+    /// Each member whose handle is out is written to by it, and takes what is written.
+    pub(crate) fn write_by_handles(&mut self, bytes: usize) {
+        for index in 0..self.engine.handler().handles.len() {
+            self.engine.handler().handles[index].write(vec![b'x'; bytes]).expect("the exchange is open");
+            self.work();
+        }
+    }
+
     /// Everybody leaves.
     pub(crate) fn leave(&mut self) {
         for member in 0..self.members.len() {
