@@ -87,7 +87,7 @@ fn bytes_of_states(ledger: &mut Ledger) {
         ("accepted, nothing sent", Sent::Nothing, 76.0),
         ("half a head", Sent::HalfAHead, 350.0),
         ("keep-alive, after an answer", Sent::Question, 76.0),
-        ("parked poll", Sent::Poll, 76.0),
+        ("parked poll", Sent::Poll, 100.0),
         ("idle SSE subscriber", Sent::Subscription, 100.0),
     ] {
         ledger.enter(what, bytes_having_sent(MEMBERS, sent), budget);
@@ -98,7 +98,8 @@ fn bytes_of_states(ledger: &mut Ledger) {
         crowd.publish(LONG);
         crowd.work();
     });
-    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 100.0);
+    // Its grace has an end of its own, which is kept in order with those of others.
+    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 128.0);
 
     let with_handle = bytes_having_sent(MEMBERS, Sent::SubscriptionWithHandle);
     ledger.enter("idle SSE subscriber with a Handle out", with_handle, 500.0);

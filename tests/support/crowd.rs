@@ -115,6 +115,8 @@ pub(crate) struct App {
     handles: Vec<Handle>,
     /// The exchange whose message was published last, and which is to be told.
     publishing: Option<ExchangeId>,
+    /// Where the list of a long-poll takes shape.
+    list: Vec<u8>,
 }
 
 impl Handler for App {
@@ -135,6 +137,13 @@ impl Handler for App {
         };
         outcome.expect("nothing that the crowd asks for is refused");
     }
+
+    fn news(&mut self, ctx: &mut Ctx<'_, ()>) {
+        self.list.clear();
+        ctx.take_news(64 * 1024, &mut self.list);
+        let outcome = ctx.respond(200, &[("Content-Type", "application/json")], &self.list);
+        outcome.expect("a parked exchange can be answered");
+    }
 }
 
 impl App {
@@ -142,6 +151,7 @@ impl App {
         match (method, path) {
             ("POST", _) => ctx.collect_body(1024),
             (_, "/poll") => {
+                ctx.park(&[CHANNEL], Since::Head, WireFormat::JSON)?;
                 ctx.on_half_close(HalfClose::Tell);
                 ctx.set_timeout(Duration::from_secs(25));
             }
@@ -150,7 +160,7 @@ impl App {
                 if path == "/handle" {
                     self.handles.push(ctx.handle());
                 }
-                ctx.subscribe(CHANNEL, Since::Head, WireFormat::SSE)?;
+                ctx.subscribe(&[CHANNEL], Since::Head, WireFormat::SSE)?;
                 ctx.start(200, &[("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])?;
             }
         }
@@ -171,7 +181,7 @@ impl Crowd {
     /// Room for so many, and nobody there. The crowd's own lists have their full size from now on, so that they are not counted.
     pub(crate) fn for_members(count: usize) -> Crowd {
         let limits = Limits { connections_max: count, ..Limits::default() };
-        let app = App { handles: Vec::with_capacity(count), publishing: None };
+        let app = App { handles: Vec::with_capacity(count), publishing: None, list: Vec::new() };
         let engine = Engine::new(app, limits, 1, NOW).expect("the limits can work");
         Crowd { engine, members: Vec::with_capacity(count) }
     }
