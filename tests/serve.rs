@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Stdio;
 
-use support::{Peer, Server, encke, get, id_of, publish};
+use support::{Peer, Server, encke, get, id_of, publish, refused};
 
 #[test]
 fn everybody_who_listens_gets_what_a_third_publishes() {
@@ -152,18 +152,11 @@ fn a_second_signal_stops_at_once() {
 #[test]
 fn a_busy_port_and_a_wrong_flag_are_one_line_each() {
     let server = Server::start(&[]);
-    let run = |arguments: &[&str]| {
-        let output = encke().args(arguments).stdin(Stdio::null()).output().expect("the command runs");
-        let text = String::from_utf8(output.stderr).expect("text");
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(output.stdout.is_empty());
-        (output.status.code(), text)
-    };
-    let (code, text) = run(&["--listen", &server.address.to_string()]);
+    let (code, text) = refused(&["--listen", &server.address.to_string()]);
     assert!(code == Some(1) && text.contains("in use") && text.contains("--listen"), "{text}");
-    let (code, text) = run(&["--hartbeat", "1s"]);
+    let (code, text) = refused(&["--hartbeat", "1s"]);
     assert!(code == Some(2) && text.contains("--help"), "{text}");
-    let (code, text) = run(&["--listen", "0.0.0.0:0"]);
+    let (code, text) = refused(&["--listen", "0.0.0.0:0"]);
     assert!(code == Some(2) && text.contains("127.0.0.1"), "{text}");
 }
 

@@ -244,3 +244,30 @@ fn what_a_handle_has_accepted_arrives_whole_and_in_order() {
     let heard: String = chunks.filter(|part| part.ends_with('\n')).collect();
     assert!(heard == sent, "{} bytes of {}", heard.len(), sent.len());
 }
+
+#[test]
+fn the_time_of_turns_is_told() {
+    let running = Running::start();
+    let mut peer = Peer::ask(running.address, &get("/", "Connection: close\r\n"));
+    assert!(peer.drain().expect("a clean end").ends_with("ok\n"));
+    let (sender, receiver) = channel();
+    let post = running.remote.post(move |_, core| sender.send(core.turns().clone()).expect("the test waits"));
+    assert!(post.is_ok());
+    let turns = receiver.recv_timeout(PATIENCE).expect("the command is carried out");
+    assert!(turns.count() > 0 && turns.sum() < PATIENCE);
+    assert!(turns.buckets().all(|(_, below)| below <= turns.count()));
+}
+
+#[test]
+fn both_versions_of_ip_may_have_the_same_port() {
+    let (events, _told) = channel();
+    let (handles, _given) = channel();
+    let mut reactor =
+        Reactor::bind("0.0.0.0:0", Teller { events, handles }, Limits::default()).expect("a free port");
+    let port = reactor.local_addr().expect("a port").port();
+    match reactor.listen(("::", port)) {
+        Ok(second) => assert_eq!((second.port(), reactor.addresses().len()), (port, 2)),
+        // A machine without IPv6 says so, and not that the port is in use.
+        Err(error) => assert!(error.kind() != std::io::ErrorKind::AddrInUse, "{error}"),
+    }
+}

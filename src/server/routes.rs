@@ -223,6 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_subscriber_remembers_eight_bytes() {
+        assert_eq!(size_of::<Pending>(), 8);
+    }
+
+    #[test]
     fn a_name_is_one_or_more_decoded_segments() {
         assert_eq!(channel_name("news").unwrap(), "news");
         assert_eq!(channel_name("shop/orders/%C3%A9t%C3%A9").unwrap(), "shop/orders/été");

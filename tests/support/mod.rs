@@ -7,6 +7,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -70,6 +73,55 @@ impl Drop for Server {
     }
 }
 
+/// Runs the command to its end, which has to come by itself: its exit code and the one line that it says.
+#[track_caller]
+pub(crate) fn refused(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = encke().args(arguments).stdin(Stdio::null()).output().expect("the command runs");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(output.stdout.is_empty());
+    (output.status.code(), text)
+}
+
+/// A folder of a test's own, which goes with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// `name` is the test's.
+    #[track_caller]
+    pub(crate) fn new(name: &str) -> Folder {
+        // Not below the target folder: a socket's path has room for some hundred bytes.
+        let path = std::env::temp_dir().join(format!("encke-{}-{name}", std::process::id()));
+        std::fs::create_dir(&path).expect("a new folder");
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A path as text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// Writes a file that only its owner can read, and gives its path.
+    #[track_caller]
+    pub(crate) fn write(&self, name: &str, content: &str) -> String {
+        use std::os::unix::fs::OpenOptionsExt;
+        let options = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
+        let mut file = options.open(self.path(name)).expect("a new file");
+        file.write_all(content.as_bytes()).expect("room for it");
+        self.text(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The command under test.
 pub(crate) fn encke() -> Command {
     Command::new(env!("CARGO_BIN_EXE_encke"))
@@ -100,6 +152,14 @@ impl Peer {
     fn on(stream: TcpStream) -> Peer {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         Peer { stream, seen: String::new() }
+    }
+
+    /// Connects to a path. For what a test does, a stream is a stream.
+    #[track_caller]
+    pub(crate) fn connect_unix(path: &Path) -> Peer {
+        let stream = UnixStream::connect(path).expect("somebody listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        Peer { stream: TcpStream::from(OwnedFd::from(stream)), seen: String::new() }
     }
 
     /// Connects and sends.
