@@ -16,7 +16,7 @@
 //! | `transport.rs`, `event.rs`, `handler.rs`, `ctx.rs`, `core.rs` | what a user sees |
 //! | `halves.rs` | the states of a request and its answer, and every legal step |
 //! | `connection.rs`, `waiting.rs` | a peer's entry; who gives way when the table is full |
-//! | `receive.rs`, `answer.rs`, `output.rs` | bytes in; answers as they are written; bytes out |
+//! | `receive.rs`, `bodies.rs`, `answer.rs`, `output.rs` | bytes in; bodies; answers as they are written; bytes out |
 //! | `exchange.rs` | how an exchange opens and the one way in which it ends |
 //! | `fanout.rs` | channels to subscribers, in slices |
 //! | `wheel.rs`, `timers.rs`, `deadlines.rs` | waits that end |
@@ -29,6 +29,7 @@
 //! Next: `transport.rs`, and from there as each file says.
 
 mod answer;
+mod bodies;
 mod connection;
 mod core;
 mod ctx;

@@ -12,20 +12,21 @@
 //! Invariants: how the bytes were cut changes nothing; what is kept behind a complete request is at most a head's bound; a loop that
 //! is left with an edge unused puts its connection on the list of those with work left, for the poll will not remind us.
 //!
-//! Next: `output.rs`, the way out.
+//! Next: `bodies.rs`.
 
 use std::io;
 
 use super::Engine;
-use super::connection::{BodyUse, Continue, Fate, Form, Input, Life, Method, PeerSide, Reading};
+use super::bodies::TOO_LARGE;
+use super::connection::{Continue, Fate, Form, Input, Life, Method, PeerSide, Reading};
 use super::core::Core;
-use super::event::{Cause, End, Event, Read};
+use super::event::{Cause, Event};
 use super::exchange::call;
 use super::halves::{Arrival, Receiving, Sending};
 use super::handler::Handler;
 use super::transport::{More, Transport};
 use crate::error::Refusal;
-use crate::http::{FieldSpace, HeadBounds, Part, Version, parse_head, write_continue};
+use crate::http::{FieldSpace, HeadBounds, Version, parse_head, write_continue};
 use crate::limits::Limits;
 
 /// The most body bytes that one read asks for.
@@ -44,7 +45,7 @@ struct Budget {
 
 /// How feeding went on.
 #[derive(PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// Bytes were used; there may be more to do with the rest.
     Used(usize),
     /// The rest has to wait: for more bytes, for the handler, or for the answer.
@@ -241,104 +242,6 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.core.offer_continue(slot);
     }
 
-    /// The next piece of a body, for the handler or for nobody.
-    fn feed_body(&mut self, slot: u32, at: usize, filled: usize) -> Step {
-        let input = &self.scratch[at..filled];
-        let core = &mut self.core;
-        let (used, part) = match core.buffers(slot).decoder.next(input) {
-            Ok(step) => step,
-            Err(refusal) => {
-                self.break_body(slot, refusal);
-                return Step::Used(filled - at);
-            }
-        };
-        if used > 0 {
-            core.note_body_bytes(slot, used);
-        }
-        let data = match part {
-            Part::More => return if used > 0 { Step::Used(used) } else { Step::Wait },
-            Part::Done => {
-                self.complete(slot);
-                return Step::Used(used);
-            }
-            Part::Data(data) => data,
-        };
-        if !core.count_body(slot, data.len()) {
-            self.break_body(slot, TOO_LARGE);
-            return Step::Used(filled - at);
-        }
-        let connection = core.at_mut(slot);
-        if connection.receiving == Receiving::Swallow || connection.body_use() == BodyUse::Discard {
-            return Step::Used(used);
-        }
-        if connection.body_use() == BodyUse::Collect {
-            let buffers = core.buffers(slot);
-            if !(buffers.collected.is_empty() && buffers.decoder.is_done()) {
-                buffers.collected.extend_from_slice(data);
-                if !core.enter_collected(slot) {
-                    self.break_body(slot, NO_ROOM);
-                    return Step::Used(filled - at);
-                }
-                return Step::Used(used);
-            }
-            // All of it came in one piece: it is lent where it lies.
-        }
-        let state = &mut self.states[slot as usize];
-        let event = Event::Read(Read::Data(data));
-        let called = call(&mut self.handler, core, state, slot, |h, ctx| h.event(event, ctx));
-        self.after_call(slot, called);
-        Step::Used(used)
-    }
-
-    /// The body is complete: what was collected is given, and the end is told.
-    fn complete(&mut self, slot: u32) {
-        if self.core.at(slot).receiving == Receiving::Swallow {
-            self.await_request(slot);
-            return;
-        }
-        self.core.at_mut(slot).receive(Arrival::Complete);
-        let id = self.core.exchange_at(slot);
-        let collected = std::mem::take(&mut self.core.buffers(slot).collected);
-        // What becomes of it is entered anew: as a message, for instance, which is about as large.
-        self.core.buffers(slot).charge = None;
-        if !collected.is_empty() {
-            self.tell(slot, Event::Read(Read::Data(&collected)));
-        }
-        if self.core.slot_of(id).is_ok() {
-            self.tell(slot, Event::Read(Read::Done));
-        }
-        // A request that a shutdown has found half sent was let come in whole; now its turn has come.
-        if self.core.is_shutting_down()
-            && self.core.slot_of(id).is_ok()
-            && self.core.at(slot).sending != Sending::Sized
-        {
-            self.end(slot, End::Shutdown);
-        }
-    }
-
-    /// A body that breaks its framing or its bound.
-    fn break_body(&mut self, slot: u32, refusal: Refusal) {
-        if self.core.at(slot).has_exchange() {
-            self.fail(slot, Cause::Protocol(refusal));
-        } else {
-            self.core.start_closing(slot, Fate::Close);
-        }
-    }
-
-    /// Raw bytes behind an upgrade.
-    fn feed_tunnel(&mut self, slot: u32, at: usize, filled: usize) -> Step {
-        if at == filled || self.core.at(slot).reading == Reading::Paused {
-            return Step::Wait;
-        }
-        let tick = self.core.tick;
-        self.core.at_mut(slot).since = tick;
-        let state = &mut self.states[slot as usize];
-        let event = Event::Read(Read::Data(&self.scratch[at..filled]));
-        let called = call(&mut self.handler, &mut self.core, state, slot, |h, ctx| h.event(event, ctx));
-        self.after_call(slot, called);
-        Step::Used(filled - at)
-    }
-
     /// Refuses the head at the front of what is fed.
     fn refuse_head(&mut self, slot: u32, refusal: Refusal, at: usize, filled: usize) -> Step {
         self.core.at_mut(slot).form = Form::of(Version::Http11, method_of(&self.scratch[at..filled]));
@@ -406,12 +309,6 @@ fn method_of(head: &[u8]) -> Method {
     if known > 0 && head[begins..begins + known] == b"HEAD "[..known] { Method::Head } else { Method::Other }
 }
 
-/// What a body is answered for which there is no memory left, though all old messages have gone.
-const NO_ROOM: Refusal = Refusal::new(503, "there is no memory left for this body; try again in a moment");
-
-/// What a body that passes its bound is answered.
-const TOO_LARGE: Refusal = Refusal::new(413, "the body is larger than is accepted here");
-
 impl Core {
     /// How many bytes to ask for: those of a body that are sure to come, and a head behind them.
     fn room(&self, slot: u32, kept: usize) -> usize {
@@ -439,36 +336,6 @@ impl Core {
             connection.receive(Arrival::Bytes);
             connection.since = tick;
         }
-    }
-
-    /// Bytes of a body restart its clock, and the exchange's.
-    fn note_body_bytes(&mut self, slot: u32, bytes: usize) {
-        let tick = self.tick;
-        let connection = self.at_mut(slot);
-        connection.since = tick;
-        let buffers = self.buffers(slot);
-        buffers.go_on = Continue::No;
-        buffers.body_since = tick;
-        buffers.rate_bytes += bytes as u64;
-    }
-
-    /// Counts decoded bytes; says whether they are within the bound.
-    fn count_body(&mut self, slot: u32, bytes: usize) -> bool {
-        let is_governed = self.at(slot).is_body_governed();
-        let buffers = self.buffers(slot);
-        buffers.body_bytes += bytes as u64;
-        !is_governed || buffers.body_bytes <= buffers.body_bytes_max
-    }
-
-    /// Enters what is held of a body into the hub's ledger. Says whether there is room for it.
-    fn enter_collected(&mut self, slot: u32) -> bool {
-        let held = self.buffers(slot).collected.capacity();
-        let ledger = self.hub.ledger().clone();
-        match &mut self.buffers(slot).charge {
-            Some(charge) => charge.set(held),
-            none => *none = Some(ledger.charge(held)),
-        }
-        self.hub.make_room(0)
     }
 
     /// Sends `100 Continue` (RFC 9110 §10.1.1) to a peer that waits for it, when its body is wanted.
