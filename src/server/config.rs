@@ -175,14 +175,17 @@ fn grace(waits: &WaitFlags) -> Result<Duration, String> {
     }
 }
 
+/// How long a poll is held back: not longer than anything is. Only who asks for both is contradicted.
 fn poll_timeout(waits: &WaitFlags) -> Result<Duration, String> {
-    let (poll, comet) = (waits.poll_timeout, waits.comet_timeout);
-    if !comet.is_zero() && poll > comet {
-        return Err(format!(
+    const USUAL: Duration = Duration::from_secs(25);
+    let comet = if waits.comet_timeout.is_zero() { Duration::MAX } else { waits.comet_timeout };
+    match waits.poll_timeout {
+        None => Ok(USUAL.min(comet)),
+        Some(poll) if poll > comet => Err(format!(
             "--poll-timeout {poll:?} is longer than --comet-timeout {comet:?}, which ends the poll before; give a shorter --poll-timeout"
-        ));
+        )),
+        Some(poll) => Ok(poll),
     }
-    Ok(poll)
 }
 
 fn count_within(name: &str, value: usize, least: usize, most: usize) -> Result<(), String> {
@@ -274,6 +277,7 @@ mod tests {
             "--write-timeout 500ms",
             "--comet-timeout 25s",
             "--comet-timeout 5s --poll-timeout 5s",
+            "--comet-timeout 5s",
             "--max-body 2MiB --history-bytes 1MiB",
             "--max-body 16MiB",
             "--listen 0.0.0.0:80 --open",
@@ -301,7 +305,7 @@ mod tests {
             ("--grace 0", "must have an end"),
             ("--history-age 0", "must have an end"),
             ("--write-timeout 5parsec", "ms, s, m or h"),
-            ("--comet-timeout 10s", "--poll-timeout"),
+            ("--comet-timeout 10s --poll-timeout 11s", "shorter --poll-timeout"),
             ("--grace 2s --write-timeout 1s", "shorter --grace"),
             ("--grace 11s", "at most 10s"),
             ("--max-head 1", "64B to 1MiB"),

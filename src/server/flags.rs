@@ -116,9 +116,9 @@ pub(super) struct WaitFlags {
     /// A stream without a message is closed; 0 is never
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = time_or_never)]
     pub(super) comet_timeout: Duration,
-    /// A long-poll without a message is answered
-    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = time)]
-    pub(super) poll_timeout: Duration,
+    /// A long-poll without a message is answered [default: 25s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) poll_timeout: Option<Duration>,
     /// For a request's head to come
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub(super) head_timeout: Duration,

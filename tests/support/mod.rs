@@ -52,6 +52,24 @@ impl Server {
         assert!(status.expect("kill runs").success());
     }
 
+    /// A number of the metrics page.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let mut peer = Peer::ask(self.address, &get("/metrics", "Connection: close\r\n"));
+        let page = peer.drain().expect("a whole answer");
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
+    }
+
+    /// Waits until a number of the metrics page is so.
+    #[track_caller]
+    pub(crate) fn until_metric(&self, name: &str, value: f64) {
+        let begun = Instant::now();
+        while self.metric(name) != value {
+            assert!(begun.elapsed() < PATIENCE, "{name} is {} and not {value}", self.metric(name));
+        }
+    }
+
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -190,6 +208,16 @@ impl Peer {
                 Err(error) => panic!("{error} before {mark:?}: {:?}", self.seen),
             }
         }
+    }
+
+    /// Reads exactly so many bytes.
+    #[track_caller]
+    pub(crate) fn take(&mut self, count: usize) -> String {
+        let mut rest = vec![0; count.saturating_sub(self.seen.len())];
+        self.stream.read_exact(&mut rest).expect("as many bytes as were announced");
+        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        let more = self.seen.split_off(count);
+        std::mem::replace(&mut self.seen, more)
     }
 
     /// Reads to the end; gives everything that is left, or how it failed.
