@@ -53,6 +53,27 @@ fn a_peer_from_another_life_of_the_server_is_told_of_the_gap() {
 }
 
 #[test]
+fn who_was_there_when_the_server_was_killed_goes_on_with_the_next_one_and_is_told() {
+    let mut server = Server::start(&[]);
+    let address = server.address;
+    let mut events = Peer::ask(address, &get("/channels/news?mode=sse", ""));
+    events.until("\n\n");
+    let seen = id_of(&publish(address, "news", "before"));
+    events.until("data: before\n\n");
+    server.signal("KILL");
+    server.wait();
+    assert!(events.drain().is_ok_and(|rest| !rest.ends_with("0\r\n\r\n")), "a broken stream looks broken");
+    let server = Server::start_at(&address.to_string(), &[]);
+    publish(server.address, "news", "while nobody listened");
+    let mut again =
+        Peer::ask(address, &get("/channels/news?mode=sse", &format!("Last-Event-ID: {seen}\r\n")));
+    let told = again.until("data: while nobody listened\n\n");
+    assert!(told.contains("Encke-Gap: true\r\n") && told.contains("event: encke-gap\n"), "{told}");
+    let next = id_of(&publish(server.address, "news", "after"));
+    assert!(again.until("data: after\n\n").contains(&format!("id: {next}\n")));
+}
+
+#[test]
 fn http_1_0_gets_an_unframed_stream() {
     let server = Server::start(&[]);
     let mut old = Peer::ask(server.address, "GET /channels/news HTTP/1.0\r\n\r\n");

@@ -29,8 +29,14 @@ impl Server {
     /// Starts the command with these flags, and returns when it listens.
     #[track_caller]
     pub(crate) fn start(flags: &[&str]) -> Server {
+        Server::start_at("127.0.0.1:0", flags)
+    }
+
+    /// Starts it at an address of the test's choosing.
+    #[track_caller]
+    pub(crate) fn start_at(address: &str, flags: &[&str]) -> Server {
         let mut child = encke()
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", address])
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()
