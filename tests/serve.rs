@@ -96,6 +96,16 @@ fn head_is_answered_at_once_and_does_not_listen() {
 }
 
 #[test]
+fn who_tries_a_line_in_the_console_of_the_start_page_reaches_the_channels() {
+    let server = Server::start(&[]);
+    let page = Peer::ask(server.address, &get("/", "Connection: close\r\n")).drain().expect("a whole answer");
+    let policy = page.lines().find(|line| line.starts_with("Content-Security-Policy: ")).expect("a policy");
+    for word in ["default-src 'none'", "connect-src 'self'", "frame-src 'self'", "frame-ancestors 'self'"] {
+        assert!(policy.contains(word), "{policy}");
+    }
+}
+
+#[test]
 fn wrong_requests_get_the_right_status_and_a_sentence() {
     let server = Server::start(&["--max-body", "10"]);
     let post = |path: &str, lines: &str, body: &str| {
