@@ -67,6 +67,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::connection::{Connection, Fate, Input, Life, Output, PeerSide, Subscription};
+use self::halves::Receiving;
 use self::remote::Mailbox;
 use self::timers::Owner;
 use crate::error::Refusal;
@@ -109,6 +110,9 @@ pub struct Readiness {
 fn growth(count: usize) -> usize {
     (count / 16).max(64)
 }
+
+/// The most that may have been read of a connection before the engine takes it in.
+pub const ALREADY_READ_MAX: usize = receive::READ_BYTES_MAX;
 
 /// Connections beyond the table's size that are answered 503 at the same time; more are given back without a word.
 const RESERVE: usize = 64;
@@ -157,6 +161,24 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let id = self.insert(transport);
         self.core.waiting.enter(&mut self.core.connections, id.slot);
         self.core.arm(id.slot);
+        Ok(id)
+    }
+
+    /// The same for a connection of which something has been read already, at most [`ALREADY_READ_MAX`] bytes: they are used in the next
+    /// turn, as if they had come then.
+    ///
+    /// # Errors
+    /// As for [`open`](Engine::open).
+    ///
+    /// # Panics
+    /// If more was read already than is taken.
+    pub fn open_with(&mut self, transport: T, already_read: &[u8], now: Now) -> Result<ConnectionId, T> {
+        assert!(already_read.len() <= ALREADY_READ_MAX, "more was read already than is taken");
+        let id = self.open(transport, now)?;
+        if !already_read.is_empty() && self.core.at(id.slot).receiving == Receiving::Head {
+            self.core.buffers(id.slot).input.extend_from_slice(already_read);
+            self.core.enqueue(id.slot);
+        }
         Ok(id)
     }
 
@@ -347,7 +369,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             // A transport that takes less than it is given without being blocked, as a TLS session may.
             return true;
         }
-        let is_next_held = connection.receiving == halves::Receiving::Quiet && connection.kept() > 0;
+        let is_next_held = connection.receiving == Receiving::Quiet && connection.kept() > 0;
         is_next_held && connection.owed() <= self.core.limits.output_bytes_max / 2
     }
 

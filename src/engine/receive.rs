@@ -30,7 +30,7 @@ use crate::http::{FieldSpace, HeadBounds, Version, parse_head, write_continue};
 use crate::limits::Limits;
 
 /// The most body bytes that one read asks for.
-const READ_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Room for what was kept and for one read behind it.
 pub(crate) fn scratch_bytes(limits: &Limits) -> usize {

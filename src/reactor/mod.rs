@@ -12,7 +12,7 @@
 //! Each socket is registered once, edge-triggered, for its whole life. What an edge has told is remembered by the engine and the listener, so
 //! the poll is asked to wait only when nothing is left to do, and without a timeout if nothing is armed: idle is free.
 //!
-//! Next: `clock.rs`, `listener.rs`, `unix.rs`, `socket.rs`, `addresses.rs`.
+//! Next: `embed.rs`, `clock.rs`, `listener.rs`, `unix.rs`, `socket.rs`, `addresses.rs`.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!(
@@ -21,6 +21,7 @@ compile_error!(
 
 mod addresses;
 mod clock;
+mod embed;
 mod listener;
 mod socket;
 #[cfg(unix)]
@@ -43,7 +44,7 @@ use crate::engine::{Engine, Handler, Readiness, Remote};
 use crate::error::Refusal;
 use crate::id::ConnectionId;
 use crate::limits::Limits;
-use crate::time::Instant;
+use crate::time::{Instant, Now};
 
 /// Beyond every connection's token: those hold a slot of little more than 24 bits in their low half. Listeners come below, one
 /// after the other.
@@ -344,11 +345,15 @@ impl<H: Handler> Reactor<H> {
     /// How long the poll may wait: not at all while work is left, for ever if nothing is armed.
     fn wait(&self, wait_max: Option<Duration>) -> Option<Duration> {
         let now = self.clock.now().at;
+        let wait = self.deadline(now).map(|deadline| round_up(now, deadline));
+        [wait, wait_max].into_iter().flatten().min()
+    }
+
+    /// When the next turn is due, if nothing happens before.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
         let accepting = self.listeners.iter().filter_map(|listener| listener.next_attempt(now)).min();
         let full = self.is_batch_full.then_some(now);
-        let deadline = [self.engine.next_deadline(), accepting, full].into_iter().flatten().min();
-        let wait = deadline.map(|deadline| round_up(now, deadline));
-        [wait, wait_max].into_iter().flatten().min()
+        [self.engine.next_deadline(), accepting, full].into_iter().flatten().min()
     }
 
     /// Takes in a share of those who wait.
@@ -364,13 +369,18 @@ impl<H: Handler> Reactor<H> {
             };
             let Ok(id) = opened else { continue };
             self.parties.enter(id, party);
-            let Some(socket) = self.engine.transport_mut(id) else { continue };
-            let token = Token(id.to_bits() as usize);
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.poll.registry().register(socket.source(), token, interest) {
-                log::warn!("a connection cannot be watched and is closed: {error}");
-                self.engine.ready(id, Readiness { error: true, ..Readiness::default() }, now);
-            }
+            self.watch(id, now);
+        }
+    }
+
+    /// Registers a connection with the poll, once and for its whole life.
+    fn watch(&mut self, id: ConnectionId, now: Now) {
+        let Some(socket) = self.engine.transport_mut(id) else { return };
+        let token = Token(id.to_bits() as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(socket.source(), token, interest) {
+            log::warn!("a connection cannot be watched and is closed: {error}");
+            self.engine.ready(id, Readiness { error: true, ..Readiness::default() }, now);
         }
     }
 
@@ -403,13 +413,5 @@ fn readiness(event: &mio::event::Event) -> Readiness {
         writable: event.is_writable(),
         read_closed: event.is_read_closed(),
         error: event.is_error(),
-    }
-}
-
-#[cfg(unix)]
-impl<H: Handler> std::os::fd::AsRawFd for Reactor<H> {
-    /// The poll's own descriptor, to be watched level-triggered by another loop.
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.poll.as_raw_fd()
     }
 }
