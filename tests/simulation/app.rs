@@ -8,21 +8,21 @@
 //! | `r` | `Read(Data)` | | `t` | `Error(Timeout)` |
 //! | `d` | `Read(Done)` | | `k` | a timer |
 //! | `x` | any other `Error` | | `f` | a `fill` is done |
+//! | `m` | `news`, if it shall not be taken at once | | | |
 //!
 //! Every line that it writes names the exchange that it is meant for, and every answer has the same name in its head: whatever
 //! reaches somebody else is found out.
 //!
-//! Next: `oracle.rs`. The actions are in `act`.
+//! Next: `channels.rs`, for the actions on channels. The actions are in `act`.
 
 use std::time::Duration;
 
 use encke::http::query;
 use encke::{
-    Cause, Core, Ctx, Event, ExchangeId, HalfClose, Handler, Message, MessageId, Read, RequestHead, Since,
-    WireFormat, WriteError,
+    Cause, Core, Ctx, Event, ExchangeId, HalfClose, Handler, MessageId, Read, RequestHead, WriteError,
 };
 
-use crate::history::{Fact, Format, SharedLog, Tag};
+use crate::history::{Fact, SharedLog, Tag};
 
 /// The name in the head of every answer that the application gives.
 pub(crate) const TAG_FIELD: &str = "X-Exchange";
@@ -45,17 +45,27 @@ pub(crate) struct Plan {
     actions: Vec<(String, String)>,
     /// Bytes that a `fill` has still to write.
     left: usize,
-    read: Vec<u8>,
+    pub(crate) read: Vec<u8>,
+    /// Its long-poll, if it waits for one.
+    pub(crate) poll: Option<Poll>,
 }
 
-type Context<'a> = Ctx<'a, Plan>;
+/// A long-poll that waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Poll {
+    pub(crate) bytes_max: usize,
+    pub(crate) gap: bool,
+    pub(crate) at: MessageId,
+}
+
+pub(crate) type Context<'a> = Ctx<'a, Plan>;
 
 impl App {
     pub(crate) fn new(log: SharedLog) -> App {
         App { log, ended: Vec::new(), open: Vec::new(), begun: Vec::new() }
     }
 
-    fn note(&self, ctx: &Context<'_>, fact: Fact) {
+    pub(crate) fn note(&self, ctx: &Context<'_>, fact: Fact) {
         self.log.borrow_mut().note(tag(ctx), fact);
     }
 
@@ -73,12 +83,12 @@ impl App {
         self.act("b", ctx);
     }
 
-    fn value(&self, ctx: &Context<'_>, key: &str) -> Option<String> {
+    pub(crate) fn value(&self, ctx: &Context<'_>, key: &str) -> Option<String> {
         ctx.state.actions.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
     }
 
     /// Carries out the actions of one occasion.
-    fn act(&mut self, occasion: &str, ctx: &mut Context<'_>) {
+    pub(crate) fn act(&mut self, occasion: &str, ctx: &mut Context<'_>) {
         for action in self.value(ctx, occasion).unwrap_or_default().split(',').filter(|a| !a.is_empty()) {
             let mut words = action.splitn(4, ':');
             let mut word = || words.next().unwrap_or("");
@@ -126,11 +136,16 @@ impl App {
                 self.note(ctx, Fact::Unsubscribed);
                 ctx.unsubscribe();
             }
-            "pub" => self.publish(first, second.to_owned(), ctx),
+            "hear" => self.hear(first, second, third, ctx),
+            "park" => self.park(first, number_of(second), third, ctx),
+            "take" => self.answer_poll(ctx),
+            "pub" => self.publish(first, second.to_owned(), third, ctx),
             "pubread" => {
                 let read = std::mem::take(&mut ctx.state.read);
-                self.publish(first, String::from_utf8_lossy(&read).into_owned(), ctx);
+                self.publish(first, String::from_utf8_lossy(&read).into_owned(), second, ctx);
             }
+            "hold" => self.hold(first, ctx),
+            "end" => self.end_channel(first, ctx),
             "pause" => ctx.pause_reading(),
             "resume" => ctx.resume_reading(),
             "collect" => ctx.collect_body(number()),
@@ -152,7 +167,7 @@ impl App {
         }
     }
 
-    fn check(&mut self, outcome: Result<(), WriteError>, ctx: &Context<'_>) {
+    pub(crate) fn check(&mut self, outcome: Result<(), WriteError>, ctx: &Context<'_>) {
         match outcome {
             Ok(()) => self.begun.push(tag(ctx)),
             Err(error) => self.note(ctx, Fact::Refused(error)),
@@ -204,37 +219,6 @@ impl App {
             }
         }
         self.act("f", ctx);
-    }
-
-    fn subscribe(&self, channel: &str, format: &str, since: &str, ctx: &mut Context<'_>) {
-        let (wire, format) = match format {
-            "sse" => (WireFormat::SSE, Format::Sse),
-            _ => (WireFormat::STREAM, Format::Stream),
-        };
-        let since = match since {
-            "" => Since::Head,
-            "start" => Since::Start,
-            id => MessageId::parse(id).map_or(Since::Head, Since::Id),
-        };
-        match ctx.subscribe(&[channel], since, wire) {
-            Ok(subscribed) => {
-                let (channel, at, gap) = (channel.to_owned(), subscribed.at.seq, subscribed.gap);
-                self.note(ctx, Fact::Subscribed { channel, at, gap, format });
-            }
-            Err(error) => self.note(ctx, Fact::Refused(error)),
-        }
-    }
-
-    fn publish(&self, channel: &str, data: String, ctx: &mut Context<'_>) {
-        // What is published names its publisher too, and so is like no other message.
-        let data = format!("{data}@{}", tag(ctx));
-        match ctx.core().publish(channel, Message::new(&data)) {
-            Ok(published) => {
-                let (channel, seq) = (channel.to_owned(), published.id.seq);
-                self.note(ctx, Fact::Published { channel, seq, data });
-            }
-            Err(error) => self.note(ctx, Fact::Refused(error)),
-        }
     }
 
     /// Does something to an open exchange from outside of it, as another thread might.
@@ -302,6 +286,9 @@ impl Handler for App {
             Event::Error(cause) => {
                 self.note(ctx, Fact::Error(cause));
                 self.act(if cause == Cause::Timeout { "t" } else { "x" }, ctx);
+                if cause == Cause::Timeout && ctx.state.poll.is_some() {
+                    self.answer_poll(ctx);
+                }
             }
             Event::End(end) => {
                 self.note(ctx, Fact::End(end));
@@ -321,12 +308,23 @@ impl Handler for App {
         self.fill(ctx);
     }
 
+    fn news(&mut self, ctx: &mut Context<'_>) {
+        match self.value(ctx, "m") {
+            Some(_) => self.act("m", ctx),
+            None => self.answer_poll(ctx),
+        }
+    }
+
     fn timer(&mut self, key: u64, ctx: &mut Context<'_>) {
         self.note(ctx, Fact::Timer(key));
         self.act("k", ctx);
     }
 }
 
-fn tag(ctx: &Context<'_>) -> Tag {
+fn number_of(text: &str) -> usize {
+    text.parse().unwrap_or(usize::MAX)
+}
+
+pub(crate) fn tag(ctx: &Context<'_>) -> Tag {
     ctx.state.tag.unwrap_or(Tag { peer: usize::MAX, request: 0 })
 }

@@ -2,24 +2,31 @@
 //!
 //! Called by: `storms.rs`.
 //!
-//! Next: `storms.rs`.
+//! Next: `audience.rs`, those of them who hear channels; then `storms.rs`.
 
 use std::time::Duration;
 
 use encke::http::Version;
 
+use crate::audience::{channel, listener, poller, publisher, punctual, returning, subscriber};
 use crate::rng::Rng;
 use crate::script::{Ask, Body, Pace, Step};
 use crate::shape::Shape;
 use crate::world::World;
 
-/// Peers who do nothing wrong and have nothing done to them.
-#[derive(Default)]
+/// Peers of whom more is expected than of others.
+#[derive(Clone, Default)]
 pub(crate) struct Crowd {
-    /// They get every answer whole.
+    /// They do nothing wrong and have nothing done to them: they get every answer whole.
     pub(crate) honest: Vec<usize>,
     /// They listen to the end, and hear everything or are told.
     pub(crate) diligent: Vec<usize>,
+    /// They come back with their cursors, on whatever links, and miss nothing in between without being told.
+    pub(crate) returning: Vec<usize>,
+    /// They send their messages with the heads, on good links: whenever they wait, it is because they are held.
+    pub(crate) punctual: Vec<usize>,
+    /// Their long-polls take their time on purpose.
+    pub(crate) patient: Vec<usize>,
 }
 
 /// Fills a world with peers of all kinds.
@@ -29,9 +36,24 @@ pub(crate) fn populate(world: &mut World, rng: &mut Rng) -> Crowd {
     for _ in 0..rng.between(15, 40) {
         let at = rng.millis(0, 4_000);
         let mut shape = Shape::drawn(rng);
-        let script = match rng.between(0, 10) {
+        let script = match rng.between(0, 15) {
             0..=2 => subscriber(rng),
             3..=4 => publisher(rng),
+            11..=13 => {
+                let script = if rng.chance(50) { returning(rng) } else { poller(rng) };
+                crowd.returning.push(world.peer_at(at, shape, script));
+                continue;
+            }
+            14 => {
+                let index = world.peer_at(at, Shape::CALM, punctual(rng));
+                crowd.punctual.push(index);
+                continue;
+            }
+            15 => {
+                let script = vec![Step::Ask(Ask::get(format!("b=end:{},respond:200:ok", channel(rng))))];
+                world.peer_at(at + Duration::from_secs(1), shape, script);
+                continue;
+            }
             5 => talker(rng),
             6 => liar(rng),
             7 => quitter(rng),
@@ -55,12 +77,7 @@ pub(crate) fn populate(world: &mut World, rng: &mut Rng) -> Crowd {
     crowd
 }
 
-fn channel(rng: &mut Rng) -> &'static str {
-    const CHANNELS: [&str; 3] = ["news", "chat", "odd"];
-    CHANNELS[rng.between(0, 2)]
-}
-
-fn appetite(rng: &mut Rng) -> Step {
+pub(crate) fn appetite(rng: &mut Rng) -> Step {
     Step::Appetite(match rng.between(0, 5) {
         0 => Pace::NEVER,
         1 => Pace { bytes: rng.magnitude(1, 500), every: rng.millis(1, 500) },
@@ -68,71 +85,11 @@ fn appetite(rng: &mut Rng) -> Step {
     })
 }
 
-fn version(rng: &mut Rng) -> Version {
+pub(crate) fn version(rng: &mut Rng) -> Version {
     if rng.chance(20) { Version::Http10 } else { Version::Http11 }
 }
 
-/// Hears a channel for a while, in any format, from anywhere, and leaves in any way.
-fn subscriber(rng: &mut Rng) -> Vec<Step> {
-    let format = *rng.pick(&["sse", "stream"]);
-    let since = *rng.pick(&["", "start", "7-1", "7-9", "7-99999", "8-1"]);
-    let more = *rng.pick(&[
-        "",
-        ",w:hello",
-        ",timer:700&k=w:tick,timer:300",
-        ",timer:900&k=close",
-        ",timer:700&k=unsub,w:quiet",
-        "&e=w:bye",
-        "&t=w:waiting",
-    ]);
-    let ask = Ask {
-        version: version(rng),
-        ..Ask::get(format!("b=start,sub:{}:{format}:{since}{more}", channel(rng)))
-    };
-    let first = appetite(rng);
-    let second = appetite(rng);
-    let wait = Step::Wait(rng.millis(100, 9_000));
-    let again = Step::Wait(rng.millis(100, 9_000));
-    let mut script = vec![first, Step::Ask(ask), wait, second, again];
-    if rng.chance(20) {
-        script.push(Step::Ask(Ask::get("b=respond:200:behind")));
-    }
-    script.push(rng.pick(&[Step::Fin, Step::Reset, Step::Leave, Step::Leave]).clone());
-    script
-}
-
-/// Hears a channel until long after the last message, and reads at once.
-fn listener(rng: &mut Rng) -> Vec<Step> {
-    let since = *rng.pick(&["", "start", "7-3"]);
-    let ask = Ask {
-        version: version(rng),
-        ..Ask::get(format!("b=start,sub:{}:sse:{since}&alone=1", channel(rng)))
-    };
-    vec![Step::Ask(ask), Step::Wait(Duration::from_secs(60)), Step::Leave]
-}
-
-/// Publishes, pipelined, with bodies of every kind.
-fn publisher(rng: &mut Rng) -> Vec<Step> {
-    let mut script = vec![appetite(rng), pace(rng)];
-    let count = rng.between(1, 12);
-    for number in 0..count {
-        let channel = channel(rng);
-        script.push(Step::Ask(if rng.chance(50) {
-            Ask::get(format!("b=pub:{channel}:m{number},respond:200:ok"))
-        } else {
-            let collect = *rng.pick(&["collect:5000", "max:5000"]);
-            Ask::post(format!("b={collect}&d=pubread:{channel},respond:200:ok"), body(rng))
-        }));
-        if rng.chance(30) {
-            script.push(Step::Wait(rng.millis(1, 500)));
-        }
-    }
-    script.push(Step::Wait(rng.millis(0, 3_000)));
-    script.push(Step::Leave);
-    script
-}
-
-fn body(rng: &mut Rng) -> Body {
+pub(crate) fn body(rng: &mut Rng) -> Body {
     let text = |rng: &mut Rng| {
         let length = rng.magnitude(1, 300);
         (0..length).map(|_| b'a' + rng.between(0, 25) as u8).collect::<Vec<u8>>()
@@ -144,7 +101,7 @@ fn body(rng: &mut Rng) -> Body {
     }
 }
 
-fn pace(rng: &mut Rng) -> Step {
+pub(crate) fn pace(rng: &mut Rng) -> Step {
     Step::Pace(match rng.between(0, 3) {
         0 => Pace { bytes: rng.magnitude(1, 100), every: rng.millis(1, 50) },
         _ => Pace::PROMPT,

@@ -3,10 +3,10 @@
 //! Next: `stories.rs`.
 
 use encke::time::Instant;
-use encke::{Cause, End, Stall, WriteError};
+use encke::{Cause, End, Limits, Stall, WriteError};
 
-use crate::hearing::channels;
-use crate::history::{Answer, Asked, Entry, Fact, Format, Heard, Outcome, Tag};
+use crate::crowd::Crowd;
+use crate::history::{Answer, Asked, Entry, Fact, Heard, Log, Outcome, Tag};
 use crate::oracle::{
     Verdict, bodies, causes, completion, judge, lives, order, pollution, promptness, reads, stale_handles,
     strangers,
@@ -33,6 +33,7 @@ fn heard(body: &str, outcome: Outcome) -> Vec<Heard> {
         fields: " transfer-encoding: chunked".to_owned(),
         body: body.as_bytes().to_vec(),
         outcome,
+        ..Answer::default()
     };
     vec![Heard { peer: 0, asked, answers: vec![answer], ..Heard::default() }]
 }
@@ -61,10 +62,14 @@ fn objects(verdict: Verdict, word: &str) {
 
 #[test]
 fn an_honest_history_passes() {
+    let judged = |facts: &[Fact], heard: &[Heard]| {
+        let log = Log { entries: history(facts), ..Log::default() };
+        judge(&log, heard, &Crowd::default(), &Limits::default())
+    };
     let facts = [Fact::Begin, data("bo"), data("dy"), wrote("=0.0.a\n"), Fact::Done, CLOSED];
-    assert_eq!(judge(&history(&facts), &heard("=0.0.a\n", late()), &[]), Ok(()));
+    assert_eq!(judged(&facts, &heard("=0.0.a\n", late())), Ok(()));
     let facts = [Fact::Begin, Fact::Error(Cause::Timeout), STALLED, FAILED];
-    assert_eq!(judge(&history(&facts), &heard("", Outcome::Broken), &[]), Ok(()));
+    assert_eq!(judged(&facts, &heard("", Outcome::Broken)), Ok(()));
 }
 
 #[test]
@@ -141,6 +146,8 @@ fn the_oracle_of_order_objects() {
     let second = unfinished[0].answers[0].clone();
     unfinished[0].answers.push(Answer { tag: None, ..second });
     objects(order(&unfinished), "behind the unfinished");
+    unfinished[0].returns.push(1);
+    assert_eq!(order(&unfinished), Ok(()), "on another connection it may");
     let mut nonsense = heard("", Outcome::Open);
     nonsense[0].nonsense = Some("bytes".to_owned());
     objects(order(&nonsense), "nonsense");
@@ -185,71 +192,4 @@ fn the_oracle_of_completion_objects() {
         "passes for whole",
     );
     assert_eq!(completion(&failed, &heard("", Outcome::Broken)), Ok(()));
-}
-
-/// Two messages, and a subscriber that stands before them.
-fn published(format: Format, gap: bool) -> Vec<Entry> {
-    let channel = || "news".to_owned();
-    let message = |seq: u64, data: &str| Fact::Published { channel: channel(), seq, data: data.to_owned() };
-    let subscribed = Fact::Subscribed { channel: channel(), at: 3, gap, format };
-    history(&[Fact::Begin, message(3, "old"), subscribed, message(4, "one"), message(6, "two"), CLOSED])
-}
-
-#[test]
-fn the_oracle_of_channels_objects_to_lines() {
-    let facts = published(Format::Stream, false);
-    for (body, is_right) in [
-        ("", true),
-        ("one\n", true),
-        ("one\n=0.0.own\ntwo\n", true),
-        ("two\n", false),
-        ("two\none\n", false),
-        ("one\none\n", false),
-        ("old\none\n", false),
-        ("one\ntwo\nthree\n", false),
-        ("=1.0.strange\n", false),
-        ("o\n", false),
-        ("one\ntw", false),
-    ] {
-        assert_eq!(channels(&facts, &heard(body, late()), &[]).is_ok(), is_right, "{body:?}");
-    }
-    assert_eq!(
-        channels(&facts, &heard("one\ntw", Outcome::Broken), &[]),
-        Ok(()),
-        "a broken stream may break anywhere"
-    );
-}
-
-#[test]
-fn the_oracle_of_channels_objects_to_events() {
-    let (one, two) = ("id: 7-4\ndata: one\n\n", "id: 7-6\ndata: two\n\n");
-    let gap = "id: 7-4\nevent: encke-gap\ndata: {\"gap\":true}\n\n";
-    for (told, body, is_right) in [
-        (false, format!("{one}:\n{two}"), true),
-        (false, format!("{gap}{two}"), true),
-        (false, two.to_owned(), false),
-        (false, format!("{one}{one}"), false),
-        (false, format!("{one}{gap}{one}"), false),
-        (false, "id: 7-5\ndata: one\n\n".to_owned(), false),
-        (false, "id: 7-4\ndata: on\n\n".to_owned(), false),
-        (false, "id: 7-4\ndata: one\n".to_owned(), false),
-        (false, "data one\n\n".to_owned(), false),
-        (true, one.to_owned(), false),
-        (true, format!("{gap}{two}"), true),
-    ] {
-        let facts = published(Format::Sse, told);
-        assert_eq!(channels(&facts, &heard(&body, late()), &[]).is_ok(), is_right, "{body:?}");
-    }
-}
-
-#[test]
-fn the_oracle_of_channels_objects_to_a_message_that_never_came() {
-    let facts = published(Format::Stream, false);
-    objects(channels(&facts, &heard("one\n", Outcome::Broken), &[0]), "never got 6");
-    assert_eq!(
-        channels(&facts, &heard("one\n", Outcome::Broken), &[1]),
-        Ok(()),
-        "who left early may lack some"
-    );
-    assert_eq!(channels(&facts, &heard("one\ntwo\n", Outcome::Broken), &[0]), Ok(()));
 }

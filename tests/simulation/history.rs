@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use encke::time::Instant;
-use encke::{Cause, End, WriteError};
+use encke::{Cause, End, MessageId, WriteError};
 
 use crate::link::Ending;
 
@@ -33,8 +33,35 @@ impl fmt::Display for Tag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Sse,
+    Envelope,
     Stream,
+    Ndjson,
+    Iframe,
+    /// The answer to a long-poll.
+    Poll,
 }
+
+impl Format {
+    const NAMES: [(&'static str, Format); 6] = [
+        ("sse", Format::Sse),
+        ("envelope", Format::Envelope),
+        ("stream", Format::Stream),
+        ("ndjson", Format::Ndjson),
+        ("iframe", Format::Iframe),
+        ("poll", Format::Poll),
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Format> {
+        Format::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        Format::NAMES.into_iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What had been lost of a channel at some moment: everything before this number.
+pub(crate) type Lost = Vec<(String, u64)>;
 
 /// Something that the application was told or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,16 +81,47 @@ pub(crate) enum Fact {
     AbortAsked,
     CloseAsked,
     Subscribed {
-        channel: String,
+        channels: Vec<String>,
+        /// The number that it asked to hear behind, if it was one that the hub knows.
+        since: Option<u64>,
         at: u64,
         gap: bool,
         format: Format,
+        lost: Lost,
     },
     Unsubscribed,
+    /// What a long-poll was answered.
+    Took {
+        messages: usize,
+        cursor: u64,
+        gap: bool,
+        ended: bool,
+        lost: Lost,
+    },
     Published {
         channel: String,
         seq: u64,
         data: String,
+        key: String,
+        /// The first number that the channel held before.
+        oldest: Option<u64>,
+    },
+    /// A publish that was answered with an earlier message of the same key.
+    Repeated {
+        channel: String,
+        seq: u64,
+        key: String,
+        oldest: Option<u64>,
+    },
+    /// A channel was ended when this was the head.
+    Ended {
+        channel: String,
+        head: u64,
+    },
+    /// A publisher asked whether it should wait.
+    Pressed {
+        channel: String,
+        is_held: bool,
     },
     /// What a write to an exchange that had ended was answered.
     Stale(Result<(), WriteError>),
@@ -77,18 +135,27 @@ pub(crate) struct Entry {
 }
 
 /// The answer to one request, as its peer heard it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Whose it says it is; none for an answer of the engine's own.
     pub(crate) tag: Option<String>,
     pub(crate) fields: String,
+    /// In which format its head says that it is.
+    pub(crate) format: Option<Format>,
+    /// The cursor in its head.
+    pub(crate) stands: Option<MessageId>,
+    /// Whether its head says that something is missing.
+    pub(crate) gap: bool,
     pub(crate) body: Vec<u8>,
+    /// How long the body was, and when.
+    pub(crate) marks: Vec<(usize, Instant)>,
     pub(crate) outcome: Outcome,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    #[default]
     Open,
     /// The peer takes it for whole.
     Complete(Instant),
@@ -102,7 +169,10 @@ pub(crate) struct Heard {
     pub(crate) peer: usize,
     /// Methods and bodies of its requests, as far as it meant to send them.
     pub(crate) asked: Vec<Asked>,
+    /// One for each of them, as far as it got.
     pub(crate) answers: Vec<Answer>,
+    /// Which requests were the first on a connection, but for the very first. A request that had no answer then has an empty one.
+    pub(crate) returns: Vec<usize>,
     pub(crate) ending: Option<Ending>,
     /// What was not HTTP, or not asked for.
     pub(crate) nonsense: Option<String>,
@@ -120,6 +190,22 @@ pub(crate) struct Log {
     pub(crate) now: Instant,
     pub(crate) entries: Vec<Entry>,
     pub(crate) transcript: Vec<String>,
+    /// What the hub held after each turn, where that has changed.
+    pub(crate) samples: Vec<Sample>,
+    /// When which channel had lost everything before which number.
+    pub(crate) trims: Vec<(Instant, String, u64)>,
+}
+
+/// What the hub held after a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) at: Instant,
+    pub(crate) messages: usize,
+    pub(crate) channels: usize,
+    pub(crate) memory: usize,
+    pub(crate) held: usize,
+    /// Whether the engine asks for another turn at once.
+    pub(crate) is_busy: bool,
 }
 
 pub(crate) type SharedLog = Rc<RefCell<Log>>;
@@ -154,8 +240,17 @@ fn tell(fact: &Fact) -> String {
         Fact::Refused(error) => format!("refused: {error:?}"),
         Fact::Stale(outcome) => format!("a stale handle: {outcome:?}"),
         Fact::Published { channel, seq, .. } => format!("publishes {channel} {seq}"),
-        Fact::Subscribed { channel, at, gap, .. } => {
-            format!("hears {channel} from {at}{}", if *gap { ", with a gap" } else { "" })
+        Fact::Repeated { channel, seq, .. } => format!("publishes {channel} {seq} again"),
+        Fact::Ended { channel, .. } => format!("ends {channel}"),
+        Fact::Pressed { channel, is_held: true } => format!("waits for {channel}"),
+        Fact::Pressed { .. } => String::new(),
+        Fact::Subscribed { channels, at, gap, .. } => {
+            format!("hears {} from {at}{}", channels.join(" and "), if *gap { ", with a gap" } else { "" })
+        }
+        Fact::Took { messages, cursor, gap, ended, .. } => {
+            let gap = if *gap { ", with a gap" } else { "" };
+            let ended = if *ended { ", the last" } else { "" };
+            format!("takes {messages} through {cursor}{gap}{ended}")
         }
         Fact::Wrote(_) | Fact::Switched | Fact::AbortAsked | Fact::CloseAsked | Fact::Unsubscribed => {
             String::new()

@@ -1,7 +1,7 @@
 //! The whole engine without a socket: a seeded world in which peers misbehave, and oracles that hold the law of events over it.
 //!
 //! ```text
-//!   rng ─► world ─► peer ═ link ═ Engine ─► app ─► history ─► oracle, hearing
+//!   rng ─► world ─► peer ═ link ═ Engine ─► app ─► history ─► oracle, hearing, keeping
 //! ```
 //!
 //! * Stories: named scripts, each with the transcript of what happened as golden text.
@@ -10,16 +10,22 @@
 //! Next: `rng.rs`, and from there as each file says.
 
 mod app;
+mod audience;
+mod channels;
 mod crowd;
 mod forged;
+mod forged_channels;
 mod hearing;
 mod history;
+mod keeping;
 mod link;
 mod oracle;
 mod peer;
+mod record;
 mod rng;
 mod script;
 mod shape;
 mod stories;
 mod storms;
+mod words;
 mod world;

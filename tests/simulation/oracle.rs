@@ -1,26 +1,30 @@
 //! The law of events as code: pure functions over what the application was told and what the peers heard.
 //!
 //! Called by: every story and every storm, at its end. Each oracle objects with one sentence, or is silent.
-//! What subscribers hear is judged in `hearing.rs`.
+//! What subscribers hear is judged in `hearing.rs`, and what the engine keeps to in `keeping.rs`.
 //!
 //! Absent on purpose: anything of the engine but its counts. `forged.rs` feeds each oracle a history that never happened, for
 //! an oracle that has never objected proves nothing.
 //!
-//! Next: `hearing.rs`, `forged.rs`.
+//! Next: `record.rs`, `hearing.rs`, `keeping.rs`, `forged.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use encke::time::Instant;
-use encke::{Cause, End, WriteError};
+use encke::{Cause, End, Limits, WriteError};
 
-use crate::history::{Answer, Entry, Fact, Heard, OUTSIDE, Outcome, Tag};
+use crate::crowd::Crowd;
+use crate::history::{Answer, Entry, Fact, Heard, Log, OUTSIDE, Outcome, Tag};
+use crate::record::Record;
 use crate::world::TheEngine;
+use crate::{hearing, keeping};
 
 pub(crate) type Verdict = Result<(), String>;
 
-/// Every oracle, in order of weight. `diligent` subscribers are those who must have heard all.
-pub(crate) fn judge(entries: &[Entry], heard: &[Heard], diligent: &[usize]) -> Verdict {
+/// Every oracle, in order of weight.
+pub(crate) fn judge(log: &Log, heard: &[Heard], crowd: &Crowd, limits: &Limits) -> Verdict {
+    let entries = &log.entries[..];
     lives(entries)?;
     causes(entries)?;
     promptness(entries)?;
@@ -31,7 +35,19 @@ pub(crate) fn judge(entries: &[Entry], heard: &[Heard], diligent: &[usize]) -> V
     pollution(entries, heard)?;
     strangers(heard)?;
     completion(entries, heard)?;
-    crate::hearing::channels(entries, heard, diligent)
+    let record = Record::new(entries, &log.trims);
+    hearing::channels(&record, heard, &crowd.diligent)?;
+    hearing::whole_lives(&record, heard, &crowd.returning)?;
+    hearing::polls(&record, &crowd.patient)?;
+    keeping::memory(&log.samples, limits.memory_bytes_max, largest(entries))?;
+    keeping::patience(entries, &crowd.punctual)?;
+    keeping::keys(entries)
+}
+
+/// What the largest message costs, with a frame in each of the formats that write it twice as long, and a few channels.
+fn largest(entries: &[Entry]) -> usize {
+    let length = |entry: &Entry| if let Fact::Published { data, .. } = &entry.fact { data.len() } else { 0 };
+    10_000 + 16 * entries.iter().map(length).max().unwrap_or(0)
 }
 
 /// Who closes from outside waits for a turn, and for others whose turn it is: the world makes two hundred turns in this time.
@@ -188,7 +204,8 @@ pub(crate) fn order(heard: &[Heard]) -> Verdict {
             if answer.tag.as_ref().is_some_and(|tag| *tag != expected) {
                 return Err(format!("the answer to {expected} says that it is {:?}", answer.tag));
             }
-            if request + 1 < peer.answers.len() && !matches!(answer.outcome, Outcome::Complete(_)) {
+            let is_last = request + 1 == peer.answers.len() || peer.returns.contains(&(request + 1));
+            if !is_last && answer.status > 0 && !matches!(answer.outcome, Outcome::Complete(_)) {
                 return Err(format!("an answer came behind the unfinished {expected}"));
             }
         }

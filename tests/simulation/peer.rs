@@ -8,13 +8,16 @@
 
 use std::time::Duration;
 
+use encke::MessageId;
 use encke::http::peer::{Piece, Request, RequestBody, ResponseHead, ResponseReader};
 use encke::time::Instant;
 
 use crate::app::TAG_FIELD;
-use crate::history::{Answer, Asked, Heard, Outcome, SharedLog, quote};
+use crate::channels::{CURSOR_FIELD, FORMAT_FIELD, GAP_FIELD};
+use crate::history::{Answer, Asked, Format, Heard, Outcome, SharedLog, quote};
 use crate::link::{Ending, Shared};
-use crate::script::{Ask, Body, Pace, Step};
+use crate::script::{Ask, Body, CURSOR, Departure, Pace, Step};
+use crate::words;
 
 /// One peer and its connection.
 pub(crate) struct Peer {
@@ -33,6 +36,8 @@ pub(crate) struct Peer {
     read_at: Instant,
     reader: ResponseReader,
     is_gone: bool,
+    /// After which time it wants a new connection.
+    pub(crate) comes_back: Option<Duration>,
 }
 
 impl Peer {
@@ -52,7 +57,24 @@ impl Peer {
             read_at: Instant::default(),
             reader: ResponseReader::new(),
             is_gone: false,
+            comes_back: None,
         }
+    }
+
+    /// It is back, on this connection.
+    pub(crate) fn back(&mut self, wire: Shared) {
+        self.wire = wire;
+        self.is_gone = false;
+        self.reader = ResponseReader::new();
+        self.heard.ending = None;
+        self.outbox.clear();
+        self.held.clear();
+    }
+
+    /// The place behind which it has yet to hear everything, as the last answer that says so says.
+    fn cursor(&self) -> String {
+        let places = self.heard.answers.iter().rev().filter_map(words::place);
+        places.map(|id| id.to_string()).next().unwrap_or_default()
     }
 
     /// Does what is due, and says when to be woken again.
@@ -107,6 +129,11 @@ impl Peer {
             Some(Step::Answers(count)) => {
                 is_over || self.heard.answers.iter().filter(|a| a.outcome != Outcome::Open).count() >= *count
             }
+            Some(Step::Answered) => {
+                let is_open = |answer: &&Answer| answer.outcome == Outcome::Open;
+                let answers = &self.heard.answers;
+                is_over || answers.len() == self.heard.asked.len() && !answers.iter().any(|a| is_open(&a))
+            }
             Some(Step::Hears(bytes)) => {
                 is_over || self.heard.answers.iter().map(|a| a.body.len()).sum::<usize>() >= *bytes
             }
@@ -151,12 +178,34 @@ impl Peer {
                 self.until = now + wait;
                 self.waiting = Some(step);
             }
-            Step::Sent | Step::Answers(_) | Step::Hears(_) | Step::End => self.waiting = Some(step),
+            Step::Return(Departure::IfOver, _) if self.heard.ending.is_none() => {}
+            Step::Return(how, pause) => {
+                match how {
+                    Departure::Leave => self.wire.borrow_mut().leave(),
+                    Departure::Reset => self.wire.borrow_mut().reset(),
+                    Departure::IfOver => {}
+                }
+                self.is_gone = true;
+                self.comes_back = Some(pause);
+                self.settle(Outcome::Broken);
+                let asked = self.heard.asked.len();
+                self.heard.answers.resize(asked, Answer { outcome: Outcome::Broken, ..Answer::default() });
+                self.heard.returns.push(asked);
+                self.say("goes, to come back");
+            }
+            Step::Sent | Step::Answers(_) | Step::Answered | Step::Hears(_) | Step::End => {
+                self.waiting = Some(step);
+            }
         }
     }
 
     fn ask(&mut self, ask: &Ask) {
-        let target = format!("/?p={}&n={}&{}", self.heard.peer, self.heard.asked.len(), ask.query);
+        let query = if ask.query.contains(CURSOR) {
+            ask.query.replace(CURSOR, &self.cursor())
+        } else {
+            ask.query.clone()
+        };
+        let target = format!("/?p={}&n={}&{query}", self.heard.peer, self.heard.asked.len());
         let chunks: Vec<&[u8]>;
         let (body, bytes) = match &ask.body {
             Body::None => (RequestBody::None, Vec::new()),
@@ -168,7 +217,7 @@ impl Peer {
         };
         let (method, version, fields) = (ask.method, ask.version, &ask.fields);
         let request = Request { method, target: &target, version, fields, body, ..Request::default() };
-        self.say(&format!("asks {method} {}", ask.query));
+        self.say(&format!("asks {method} {query}"));
         let mut wire = Vec::new();
         request.write(&mut wire);
         if fields.iter().any(|(name, _)| *name == "Expect") {
@@ -237,13 +286,22 @@ impl Peer {
                 self.say(&format!("hears {}{}", head.status, describe(&head)));
                 let tag = head.field(TAG_FIELD).map(|tag| String::from_utf8_lossy(tag).into_owned());
                 let fields = describe(&head);
-                let (status, body, outcome) = (head.status, Vec::new(), Outcome::Open);
-                self.heard.answers.push(Answer { status, tag, fields, body, outcome });
+                let text = |name: &str| head.field(name).and_then(|value| std::str::from_utf8(value).ok());
+                self.heard.answers.push(Answer {
+                    status: head.status,
+                    tag,
+                    fields,
+                    format: text(FORMAT_FIELD).and_then(Format::named),
+                    stands: text(CURSOR_FIELD).and_then(MessageId::parse),
+                    gap: text(GAP_FIELD).is_some(),
+                    ..Answer::default()
+                });
             }
             Told::Data(data) => {
                 self.say(&format!("hears {}", quote(&data)));
                 if let Some(answer) = self.heard.answers.last_mut() {
                     answer.body.extend(data);
+                    answer.marks.push((answer.body.len(), now));
                 }
             }
             Told::Done => {

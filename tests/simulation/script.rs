@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Sent,
     /// Waits until so many answers are over, or the connection is.
     Answers(usize),
+    /// Waits until all that was asked is answered, or the connection is over.
+    Answered,
     /// Waits until so many bytes of bodies were heard, or the connection is over.
     Hears(usize),
     Wait(Duration),
@@ -33,7 +35,21 @@ pub(crate) enum Step {
     Fin,
     Reset,
     Leave,
+    /// Leaves in this way, and comes back on a new connection after a while.
+    Return(Departure, Duration),
 }
+
+/// How a peer leaves that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    Leave,
+    Reset,
+    /// Not at all: it comes back only if the connection is over.
+    IfOver,
+}
+
+/// In a query, stands for the cursor of a peer that has one.
+pub(crate) const CURSOR: &str = "CURSOR";
 
 /// Bytes moved at once, and the time between two such moves.
 #[derive(Clone, Copy, Debug)]

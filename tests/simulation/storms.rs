@@ -80,10 +80,10 @@ fn storm(seed: u64) -> Result<u64, String> {
 
 fn judge(world: &mut World, crowd: &Crowd, is_cut_short: bool, end: Duration) -> oracle::Verdict {
     world.run_until(end)?;
-    let entries = world.log.borrow().entries.clone();
     let heard = world.heard();
-    let diligent = if is_cut_short { &[][..] } else { &crowd.diligent };
-    oracle::judge(&entries, &heard, diligent)?;
+    let diligent = if is_cut_short { Vec::new() } else { crowd.diligent.clone() };
+    let present = Crowd { diligent, ..crowd.clone() };
+    oracle::judge(&world.log.borrow(), &heard, &present, world.engine.core().limits())?;
     if let Some(fault) = world.faults().first() {
         return Err(fault.clone());
     }

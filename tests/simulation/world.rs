@@ -24,8 +24,9 @@ use encke::time::{Instant, Now};
 use encke::{ConnectionId, Limits};
 
 use crate::app::App;
-use crate::history::{Heard, SharedLog};
-use crate::link::{Link, Wire};
+use crate::channels::lost;
+use crate::history::{Heard, Sample, SharedLog};
+use crate::link::{Link, Shared, Wire};
 use crate::peer::Peer;
 use crate::rng::Rng;
 use crate::script::Step;
@@ -36,12 +37,17 @@ pub(crate) type TheEngine = Engine<Link, App>;
 /// Turns in a row that may achieve nothing. A walk over some ten entries of a wheel or a slab is all that there should be.
 const IDLE_TURNS_MAX: usize = 3_000;
 
+/// All channels that anybody here publishes to.
+pub(crate) const CHANNELS: [&str; 3] = ["news", "chat", "odd"];
+
 /// Engine, peers and time.
 pub(crate) struct World {
     pub(crate) engine: TheEngine,
     pub(crate) log: SharedLog,
     pub(crate) now: Instant,
     peers: Vec<Guest>,
+    /// Connections that their peers have left and the engine has not.
+    left: Vec<Left>,
     happenings: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     /// What the numbers in the heap mean.
     meanings: Vec<Option<Happening>>,
@@ -50,16 +56,27 @@ pub(crate) struct World {
     rng: Rng,
     idle_turns: usize,
     achieved: (u64, usize),
+    /// Messages in the hub at the last sample, and ever.
+    held: (usize, u64),
     pub(crate) turns: u64,
 }
 
 /// A peer and what the world knows of its connection.
 struct Guest {
     peer: Peer,
-    shape: Option<Link>,
+    /// The engine's end of a connection that is still to be made.
+    link: Option<Link>,
+    shape: Shape,
     id: Option<ConnectionId>,
     is_report_due: bool,
     wake: Option<Instant>,
+}
+
+/// A connection whose peer has another by now.
+struct Left {
+    wire: Shared,
+    id: ConnectionId,
+    is_report_due: bool,
 }
 
 /// Something done to the engine from outside.
@@ -67,8 +84,9 @@ type Deed = Box<dyn FnOnce(&mut TheEngine, Now)>;
 
 enum Happening {
     Connect(usize),
-    Wake(usize),
+    Wake(usize, Instant),
     Report(usize),
+    LastReport(ConnectionId),
     Stale(ConnectionId),
     Deed(Deed),
 }
@@ -92,6 +110,7 @@ impl World {
             log,
             now: Instant::default(),
             peers: Vec::new(),
+            left: Vec::new(),
             happenings: BinaryHeap::new(),
             meanings: Vec::new(),
             number: 0,
@@ -99,6 +118,7 @@ impl World {
             rng: Rng::new(seed),
             idle_turns: 0,
             achieved: (0, 0),
+            held: (0, 0),
             turns: 0,
         }
     }
@@ -112,8 +132,8 @@ impl World {
         let index = self.peers.len();
         let wire = Wire::new(shape, self.rng.fork());
         let peer = Peer::new(index, script, Rc::clone(&wire), Rc::clone(&self.log));
-        let shape = Some(Link(wire));
-        self.peers.push(Guest { peer, shape, id: None, is_report_due: false, wake: None });
+        let link = Some(Link(wire));
+        self.peers.push(Guest { peer, link, shape, id: None, is_report_due: false, wake: None });
         self.happens(Instant::default() + at, Happening::Connect(index));
         index
     }
@@ -174,6 +194,29 @@ impl World {
     fn turn(&mut self) {
         self.turns += 1;
         self.engine.turn(World::clock(self.now));
+        self.sample();
+    }
+
+    /// Notes what the hub holds, for oracles.
+    fn sample(&mut self) {
+        let stats = self.engine.core().hub().stats();
+        let (messages, channels) = (stats.messages, stats.channels);
+        let is_busy = self.engine.next_deadline().is_some_and(|at| at <= self.now);
+        let (memory, held, at) = (stats.memory, stats.held, Instant::default());
+        let sample = Sample { at, messages, channels, memory, held, is_busy };
+        let mut log = self.log.borrow_mut();
+        if log.samples.last().is_none_or(|last| Sample { at, ..*last } != sample) {
+            log.samples.push(Sample { at: self.now, ..sample });
+        }
+        if (messages, stats.published) != self.held {
+            self.held = (messages, stats.published);
+            for (channel, first) in lost(self.engine.core().hub(), &CHANNELS) {
+                let last = log.trims.iter().rev().find(|(_, name, _)| *name == channel);
+                if last.is_none_or(|(.., known)| *known != first) {
+                    log.trims.push((self.now, channel, first));
+                }
+            }
+        }
     }
 
     /// Counts turns that achieve nothing. One that follows a happening may: perhaps nothing was to be done about it.
@@ -215,14 +258,22 @@ impl World {
         let now = World::clock(self.now);
         match happening {
             Happening::Connect(index) => self.connect(index),
-            Happening::Wake(index) => {
+            Happening::Wake(index, at) => {
                 let guest = &mut self.peers[index];
+                // One that came to be woken earlier has been, and another wake stands for this one.
+                if guest.wake != Some(at) {
+                    return;
+                }
                 guest.wake = None;
                 if let Some(at) = guest.peer.act(self.now) {
                     self.wake_at(index, at);
                 }
+                if let Some(pause) = self.peers[index].peer.comes_back.take() {
+                    self.come_back(index, pause);
+                }
             }
             Happening::Report(index) => self.report(index),
+            Happening::LastReport(id) => self.report_left(id),
             Happening::Stale(id) => {
                 let all = Readiness { readable: true, writable: true, read_closed: true, error: true };
                 self.engine.ready(id, all, now);
@@ -233,7 +284,7 @@ impl World {
 
     /// Accepts a peer's connection. Whatever was there before is reported as a poll does when a socket is registered.
     fn connect(&mut self, index: usize) {
-        let Some(link) = self.peers[index].shape.take() else { return };
+        let Some(link) = self.peers[index].link.take() else { return };
         self.log.borrow_mut().say(&format!("peer {index} connects"));
         let wire = Rc::clone(&link.0);
         match self.engine.open(link, World::clock(self.now)) {
@@ -247,11 +298,32 @@ impl World {
         self.wake_at(index, self.now);
     }
 
+    /// A peer has left its connection, and will be back on another one.
+    fn come_back(&mut self, index: usize, pause: Duration) {
+        let guest = &mut self.peers[index];
+        let wire = Wire::new(guest.shape, self.rng.fork());
+        guest.link = Some(Link(Rc::clone(&wire)));
+        let left = std::mem::replace(&mut guest.peer.wire, Rc::clone(&wire));
+        guest.peer.back(wire);
+        if let Some(id) = guest.id.take() {
+            self.left.push(Left { wire: left, id, is_report_due: false });
+        }
+        guest.is_report_due = false;
+        self.happens(self.now + pause, Happening::Connect(index));
+    }
+
+    fn report_left(&mut self, id: ConnectionId) {
+        let Some(left) = self.left.iter_mut().find(|left| left.id == id) else { return };
+        left.is_report_due = false;
+        let edges = std::mem::take(&mut left.wire.borrow_mut().edges);
+        self.engine.ready(id, edges, World::clock(self.now));
+    }
+
     fn wake_at(&mut self, index: usize, at: Instant) {
         let guest = &mut self.peers[index];
         if guest.wake.is_none_or(|wake| at < wake) {
             guest.wake = Some(at);
-            self.happens(at, Happening::Wake(index));
+            self.happens(at, Happening::Wake(index, at));
         }
     }
 
@@ -274,6 +346,15 @@ impl World {
 
     /// Whoever has news is told of it, a little later.
     fn watch(&mut self) {
+        for number in 0..self.left.len() {
+            let left = &mut self.left[number];
+            if left.wire.borrow().has_edges() && !left.is_report_due {
+                left.is_report_due = true;
+                let id = left.id;
+                let delay = self.delay();
+                self.happens(self.now + delay, Happening::LastReport(id));
+            }
+        }
         for index in 0..self.peers.len() {
             let guest = &self.peers[index];
             if guest.id.is_none() && guest.peer.wants_to_read().is_none() {
@@ -282,16 +363,21 @@ impl World {
             let has_edges = guest.peer.wire.borrow().has_edges();
             if has_edges && !guest.is_report_due && guest.id.is_some() {
                 self.peers[index].is_report_due = true;
-                let delay = match self.manner {
-                    Poll::Calm => Duration::ZERO,
-                    Poll::Wild => Duration::from_micros(self.rng.magnitude(1, 3_000) as u64),
-                };
+                let delay = self.delay();
                 self.happens(self.now + delay, Happening::Report(index));
             }
             if let Some(at) = self.peers[index].peer.wants_to_read() {
                 self.wake_at(index, at.max(self.now + Duration::from_micros(100)));
             }
             self.tease(index);
+        }
+    }
+
+    /// How late a poll reports.
+    fn delay(&mut self) -> Duration {
+        match self.manner {
+            Poll::Calm => Duration::ZERO,
+            Poll::Wild => Duration::from_micros(self.rng.magnitude(1, 3_000) as u64),
         }
     }
 
@@ -308,6 +394,7 @@ impl World {
 
     fn close(&mut self, id: ConnectionId, link: Link) {
         drop(link);
+        self.left.retain(|left| left.id != id);
         if let Some(index) = self.peers.iter().position(|guest| guest.id == Some(id)) {
             self.peers[index].id = None;
             self.wake_at(index, self.now);

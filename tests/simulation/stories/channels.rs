@@ -2,30 +2,15 @@
 
 use std::time::Duration;
 
+use encke::Limits;
 use encke::time::Instant;
-use encke::{Limits, Message};
 
-use super::{get, guest, ms, tells, world};
-use crate::history::{Fact, OUTSIDE};
+use super::{get, guest, ms, publish, tells, world};
 use crate::script::{Pace, Step};
 use crate::shape::{Manner, Shape};
 use crate::world::{Poll, World};
 
 const SMALL: Shape = Shape { outbound_max: 120, ..Shape::CALM };
-
-/// Publishes numbered messages to `news`, at these milliseconds.
-fn publish(world: &mut World, times: &[u64]) {
-    for &time in times {
-        world.deed_at(ms(time), move |engine, now| {
-            engine.run(now, |app, core| {
-                let data = format!("at-{time}");
-                let published = core.publish("news", Message::new(&data)).expect("a good name");
-                let fact = Fact::Published { channel: "news".to_owned(), seq: published.id.seq, data };
-                app.log.borrow_mut().note(OUTSIDE, fact);
-            });
-        });
-    }
-}
 
 #[test]
 fn slow_reader_is_cut_and_others_hear_all() {

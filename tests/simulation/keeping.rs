@@ -1,0 +1,114 @@
+//! What the engine keeps to: its bound on memory, the patience of channels, and one message a key.
+//!
+//! Called by: `oracle::judge` and the storms.
+//!
+//! Next: `forged.rs`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use encke::time::Instant;
+
+use crate::history::{Entry, Fact, Sample};
+use crate::oracle::{Verdict, by_exchange};
+
+/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames, which are
+/// `largest` together; and cutting those who hold frames goes on over some turns.
+pub(crate) fn memory(samples: &[Sample], bytes_max: usize, largest: usize) -> Verdict {
+    const OVER_MAX: Duration = Duration::from_millis(20);
+    let mut over_since = None;
+    for sample in samples {
+        let is_newest_alone = sample.messages <= 1 && sample.memory <= bytes_max + largest;
+        if sample.memory <= bytes_max || is_newest_alone {
+            over_since = None;
+            continue;
+        }
+        let since = *over_since.get_or_insert(sample.at);
+        if !sample.is_busy || sample.at.since(since) > OVER_MAX {
+            return Err(format!("at {:?} more is held than {bytes_max}: {sample:?}", sample.at));
+        }
+    }
+    Ok(())
+}
+
+/// The most that a publisher waits at a stretch, and that a channel holds publishers in any ten seconds.
+const STRETCH_MAX: Duration = Duration::from_millis(2_500);
+const SHARE_MAX: Duration = Duration::from_millis(5_000);
+const WINDOW: Duration = Duration::from_secs(10);
+/// Turns take time too, and links.
+const LATE_MAX: Duration = Duration::from_millis(60);
+
+/// Publishers who are `punctual` have sent their bodies with the heads: what they wait for is the channel and nothing else.
+pub(crate) fn patience(entries: &[Entry], punctual: &[usize]) -> Verdict {
+    let mut holds = BTreeMap::<&str, Vec<(Instant, Instant)>>::new();
+    for (tag, facts) in by_exchange(entries).into_iter().filter(|(tag, _)| punctual.contains(&tag.peer)) {
+        let mut facts = facts.into_iter();
+        let is_held = |entry: &&Entry| matches!(entry.fact, Fact::Pressed { is_held: true, .. });
+        let Some(held) = facts.find(is_held) else { continue };
+        let Fact::Pressed { channel, .. } = &held.fact else { continue };
+        let is_over = |entry: &&Entry| matches!(entry.fact, Fact::Data(_) | Fact::Done | Fact::End(_));
+        let Some(end) = facts.find(is_over).map(|entry| entry.at) else {
+            return Err(format!("the publisher {tag} was held and never let go"));
+        };
+        let waited = end.since(held.at);
+        if waited > STRETCH_MAX + LATE_MAX {
+            return Err(format!("the publisher {tag} was held for {waited:?}"));
+        }
+        holds.entry(channel).or_default().push((held.at, end));
+    }
+    for (channel, holds) in holds {
+        let holds = united(holds);
+        for &(begin, _) in &holds {
+            let end = begin + WINDOW;
+            let within = holds.iter().filter(|(from, _)| *from >= begin && *from < end);
+            let held: Duration = within.map(|(from, to)| (*to).min(end).since(*from)).sum();
+            if held > SHARE_MAX + LATE_MAX {
+                return Err(format!(
+                    "{channel} held publishers for {held:?} of the ten seconds from {begin:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same times without overlaps, in order.
+fn united(mut spans: Vec<(Instant, Instant)>) -> Vec<(Instant, Instant)> {
+    spans.sort_unstable();
+    let mut united = Vec::<(Instant, Instant)>::new();
+    for (from, to) in spans {
+        match united.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => united.push((from, to)),
+        }
+    }
+    united
+}
+
+/// While a channel holds a message with a key, no other message gets this key, and its publisher is told of that message.
+pub(crate) fn keys(entries: &[Entry]) -> Verdict {
+    let mut newest = BTreeMap::<(&str, &str), u64>::new();
+    for entry in entries {
+        match &entry.fact {
+            Fact::Published { channel, seq, key, oldest, .. } if !key.is_empty() => {
+                let before = newest.insert((channel, key), *seq);
+                let held = before.filter(|before| oldest.is_some_and(|oldest| oldest <= *before));
+                if let Some(held) = held {
+                    return Err(format!("{seq} has the key {key} of {held}, which {channel} still holds"));
+                }
+            }
+            Fact::Repeated { channel, seq, key, oldest } => {
+                let known = newest.get(&(&channel[..], &key[..])).copied();
+                if known != Some(*seq) || oldest.is_none_or(|oldest| oldest > *seq) {
+                    return Err(format!(
+                        "who came with the key {key} of {known:?} was told of {seq}, and {channel} holds {oldest:?}"
+                    ));
+                }
+            }
+            // The name is another channel's from now on.
+            Fact::Ended { channel, .. } => newest.retain(|(name, _), _| name != channel),
+            _ => {}
+        }
+    }
+    Ok(())
+}
