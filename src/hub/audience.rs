@@ -11,7 +11,7 @@
 //! A message to `news` makes both audiences hot. Whoever hears several channels has one cursor over all of them, stands in one list, and
 //! shares its batches with all who hear the same; so many channels cost a subscriber no more memory than one.
 //!
-//! Invariant: `end` is the largest `end` of its channels; `floor` is not above the cursor of anybody who holds a ring.
+//! Invariant: `end` is the largest `end` of its channels, while it goes on hearing; `floor` is not above the cursor of anybody who holds a ring.
 //! Next: `pass.rs`.
 
 use std::rc::Rc;
@@ -32,7 +32,7 @@ pub(crate) struct Audience {
     pub(crate) channels: Rc<[u32]>,
     pub(crate) subscribers: Subscribers,
     pub(crate) hearing: Hearing,
-    /// The last number that concerns any of its channels.
+    /// The last number that concerns any of its channels, or did when one of them was ended.
     pub(crate) end: u64,
     /// A place that nobody who holds a ring stands before. Cursors grow, so a floor that was right stays right, only low.
     floor: u64,

@@ -64,17 +64,23 @@ pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &S
     let from = by.cursor;
     let heard = || audience.channels.iter().map(|&channel| &channels[channel as usize]);
     let lost = || heard().map(Channel::trimmed_through);
+    // What comes behind an end is for whoever comes back: by then the name may be another channel's, whose messages lie in between.
+    let limit = match audience.hearing {
+        Hearing::GoesOn => u64::MAX,
+        Hearing::Ends => audience.end,
+    };
     if by.opening == Opening::Gap {
         // What all of them have lost since is told with it.
-        return Next::Gap(lost().fold(u64::MAX, u64::min).max(from));
+        return Next::Gap(lost().fold(limit, u64::min).max(from));
     }
     if from < audience.end {
-        let gap = lost().filter(|&through| through > from.max(told)).min();
+        let gap = lost().filter(|&through| through > from.max(told)).min().map(|gap| gap.min(limit));
         let message = heard().filter_map(|channel| channel.seq_at(channel.position_after(from)?)).min();
+        let message = message.filter(|&message| message <= limit);
         match (gap, message) {
             (Some(gap), Some(message)) if message <= gap => return Next::Messages(gap),
             (Some(gap), _) => return Next::Gap(gap),
-            (None, Some(_)) => return Next::Messages(u64::MAX),
+            (None, Some(_)) => return Next::Messages(limit),
             (None, None) => {}
         }
     }
@@ -151,6 +157,10 @@ impl SharedBatch {
             Next::Nothing => Batch::Nothing,
             Next::End => Batch::End,
             Next::Gap(through) => self.lend_notice(through, by, source),
+            // Something is missing before the last of them: a stream without notices must not look whole for a moment.
+            Next::Messages(limit) if limit < source.audience.end && !source.formats.can_tell(by.dress) => {
+                Batch::Overrun
+            }
             Next::Messages(limit) => Batch::Bytes(self.messages(by, limit, self.bytes_max, source)),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Called by: the engine's core, for handlers.
 //!
-//! Invariant: a channel is there exactly while it has messages or an audience; of an ended one nothing can be heard anew.
+//! Invariant: a channel is there exactly while it has messages or an audience; of an ended one nothing can be heard anew, and who heard it
+//! hears nothing that is published later.
 //! Next: `keep.rs`.
 
 use std::rc::Rc;
@@ -80,6 +81,9 @@ impl Hub {
         self.ages.push(id.seq, index, Tick::at(self.now));
         for number in self.channels[index as usize].audiences.iter().copied() {
             let audience = &mut self.audiences[number as usize];
+            if audience.hearing == Hearing::Ends {
+                continue;
+            }
             audience.end = id.seq;
             if !audience.subscribers.is_empty() && audience.subscribers.revisit(0) {
                 self.rotation.join(number);

@@ -177,8 +177,12 @@ impl Hub {
                     last
                 }
                 Next::Nothing | Next::End => {
-                    news.ended = self.audiences[place.audience as usize].hearing == Hearing::Ends;
                     self.move_to_head(place);
+                    let audience = &self.audiences[place.audience as usize];
+                    if audience.hearing == Hearing::Ends {
+                        news.ended = true;
+                        news.cursor.seq = audience.subscribers.at(place.index).cursor;
+                    }
                     return news;
                 }
             };
@@ -200,6 +204,15 @@ impl Hub {
         let Some(place) = self.place(subscriber) else { return };
         let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
         self.graces.block(&mut by.standing, subscriber, self.now);
+    }
+
+    /// Says that a subscriber has taken all that it was owed: it is blocked no longer, whether or not there is more for it.
+    pub(crate) fn unblock(&mut self, subscriber: u32) {
+        let Some(place) = self.place(subscriber) else { return };
+        self.wake(place);
+        if !self.lacks(subscriber) {
+            self.move_to_head(place);
+        }
     }
 
     /// Writes what keeps a subscriber's idle stream alive, framed as its bytes are. Says whether its format has such a thing.

@@ -153,6 +153,11 @@ impl Formats {
         &self.rows[usize::from(format.0)]
     }
 
+    /// Whether a stream in this dress can say that something is missing.
+    pub(crate) fn can_tell(&self, dress: Dress) -> bool {
+        self.row(dress.format()).notice.is_some()
+    }
+
     /// Writes what keeps a stream alive, as one chunk where there are chunks. Says whether there is such a thing.
     pub(crate) fn write_heartbeat(&self, dress: Dress, out: &mut Vec<u8>) -> bool {
         let Some(heartbeat) = self.row(dress.format()).heartbeat else { return false };
