@@ -54,6 +54,8 @@ pub struct Core {
     pub(crate) turns: TurnTimes,
     pub(crate) exchanges: usize,
     pub(crate) parked: usize,
+    /// Whether the last turn's share of publishers to be released was used up.
+    pub(crate) has_publishers_to_release: bool,
     pub(crate) shutdown: Shutdown,
     /// Where commands of handles wait: those need no handler, so they do not depend on its type.
     pub(crate) handles: Arc<Mailbox<()>>,
@@ -140,6 +142,7 @@ impl Core {
             turns: TurnTimes::default(),
             exchanges: 0,
             parked: 0,
+            has_publishers_to_release: false,
             shutdown: Shutdown::No,
             next_generation: 0,
         }

@@ -74,6 +74,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Goes on with publishers that were held until subscribers had caught up. Each may publish, so the next is asked for after it.
     pub(crate) fn release_publishers(&mut self) {
+        self.core.has_publishers_to_release = false;
         for _ in 0..self.core.limits.resumptions_per_turn_max {
             let Some(id) = self.core.hub.next_released() else { return };
             if let Ok(slot) = self.core.slot_of(id) {
@@ -81,10 +82,14 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 self.serve(slot);
             }
         }
+        // There may be more of them, and nothing else need happen that would make another turn.
+        self.core.has_publishers_to_release = true;
     }
 
-    /// Cuts those who have been blocked longest, while they hold more memory than there is.
-    pub(crate) fn cut_for_memory(&mut self) {
+    /// Keeps to the bound on memory when all of the turn's frames have been made: old messages go, and if those are not enough, who
+    /// has been blocked longest is cut.
+    pub(crate) fn keep_to_memory(&mut self) {
+        self.core.hub.keep_bounds();
         for _ in 0..self.core.limits.resumptions_per_turn_max {
             let Some(slot) = self.core.next_to_cut() else { return };
             self.fail(slot, Cause::Stalled(Stall::Reading));

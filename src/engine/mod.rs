@@ -241,7 +241,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
         self.fan_out();
         self.release_publishers();
-        self.cut_for_memory();
+        self.keep_to_memory();
         self.continue_shutdown();
     }
 
@@ -258,6 +258,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             || self.mailbox.has_mail()
             || self.core.handles.has_mail()
             || self.has_slots_to_dismiss()
+            || self.core.has_publishers_to_release
             || self.core.next_to_cut().is_some();
         if is_busy {
             return Some(self.core.now.at);

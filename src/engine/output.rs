@@ -35,6 +35,7 @@ pub(crate) enum Taken {
 impl<T: Transport, H: Handler> Engine<T, H> {
     /// Hands over what is owed, as far as the peer takes it.
     pub(crate) fn flush(&mut self, slot: u32) {
+        let was_owed = self.core.at(slot).owed() > 0;
         while self.core.can_send(slot) && self.core.at(slot).owed() > 0 {
             let Some(transport) = &mut self.transports[slot as usize] else { return };
             let connection = &mut self.core.connections[slot as usize];
@@ -50,6 +51,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             {
                 return;
             }
+        }
+        if was_owed && self.can_hear(slot) {
+            // It may be level now, and then nothing will be delivered that would show it.
+            self.core.hub.unblock(slot);
         }
         self.tell_drained(slot);
     }
@@ -190,9 +195,14 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Whether the subscriber on a slot could be given something now.
     pub(crate) fn can_deliver(&self, slot: u32) -> bool {
-        self.core.at(slot).subscription != Subscription::None
+        self.can_hear(slot) && self.core.hub.lacks(slot)
+    }
+
+    /// Whether there is a subscriber on a slot to whom messages go as they are, and who could be given some now. What is parked is
+    /// given to its handler, also when that has begun an answer since.
+    fn can_hear(&self, slot: u32) -> bool {
+        matches!(self.core.at(slot).subscription, Subscription::Quiet | Subscription::Beating)
             && self.can_be_given(slot)
-            && self.core.hub.lacks(slot)
     }
 
     /// Whether a frame may go out: the head is out, nothing else is owed, and the peer takes bytes.
