@@ -56,6 +56,8 @@ pub(crate) enum Next {
     Gap(u64),
     /// Messages, none of them behind this number.
     Messages(u64),
+    /// The same, and behind this number something is missing before any other.
+    MessagesBeforeGap(u64),
     End,
 }
 
@@ -74,11 +76,15 @@ pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &S
         return Next::Gap(lost().fold(limit, u64::min).max(from));
     }
     if from < audience.end {
-        let gap = lost().filter(|&through| through > from.max(told)).min().map(|gap| gap.min(limit));
+        let holds = |&number: &u64| heard().any(|channel| channel.holds(number));
+        let gap = match lost().filter(|&through| through > from.max(told)).min() {
+            // Of what is missing the last stood where nothing is held; if there is no such place, nothing is.
+            Some(gap) if gap > limit => (from + 1..=limit).rev().find(|number| !holds(number)),
+            gap => gap,
+        };
         let message = heard().filter_map(|channel| channel.seq_at(channel.position_after(from)?)).min();
-        let message = message.filter(|&message| message <= limit);
-        match (gap, message) {
-            (Some(gap), Some(message)) if message <= gap => return Next::Messages(gap),
+        match (gap, message.filter(|&message| message <= limit)) {
+            (Some(gap), Some(message)) if message <= gap => return Next::MessagesBeforeGap(gap),
             (Some(gap), _) => return Next::Gap(gap),
             (None, Some(_)) => return Next::Messages(limit),
             (None, None) => {}
@@ -91,7 +97,7 @@ pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &S
 }
 
 /// Which bytes a batch is. As no two messages share a number, `end` names one state of one audience's channels, up to what has been
-/// trimmed of them since, and that is what `limit` tells.
+/// trimmed of them since, and that is what `limit` tells. When the audience goes, so does its batch, for another may get its number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     audience: u32,
@@ -157,11 +163,11 @@ impl SharedBatch {
             Next::Nothing => Batch::Nothing,
             Next::End => Batch::End,
             Next::Gap(through) => self.lend_notice(through, by, source),
-            // Something is missing before the last of them: a stream without notices must not look whole for a moment.
-            Next::Messages(limit) if limit < source.audience.end && !source.formats.can_tell(by.dress) => {
-                Batch::Overrun
+            // A stream without notices must not look whole up to there.
+            Next::MessagesBeforeGap(_) if !source.formats.can_tell(by.dress) => Batch::Overrun,
+            Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
+                Batch::Bytes(self.messages(by, limit, self.bytes_max, source))
             }
-            Next::Messages(limit) => Batch::Bytes(self.messages(by, limit, self.bytes_max, source)),
         }
     }
 
@@ -216,6 +222,15 @@ impl SharedBatch {
         let is_cut = taken < part.end;
         let rest = is_cut.then(|| part.frame.rest(self.wrapping, taken - begin));
         Some((part.seq, index + 1, rest))
+    }
+
+    /// Forgets what was put together for an audience that goes: another one may get its number.
+    pub(crate) fn retire(&mut self, audience: u32) {
+        if self.key.is_some_and(|key| key.audience == audience) {
+            self.key = None;
+            self.parts.clear();
+            self.joined.clear();
+        }
     }
 
     /// Lets go of what is kept, for memory is short.

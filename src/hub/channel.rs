@@ -231,6 +231,11 @@ impl Channel {
         (position < count).then_some(position)
     }
 
+    /// Whether the message with this number is one of its own, and still there.
+    pub(crate) fn holds(&self, seq: u64) -> bool {
+        self.ring.binary_search_by_key(&seq, |entry| entry.seq).is_ok()
+    }
+
     pub(crate) fn seq_at(&self, position: usize) -> Option<u64> {
         self.ring.get(position).map(|entry| entry.seq)
     }

@@ -195,6 +195,7 @@ impl Hub {
             return;
         }
         let audience = self.audiences.remove(number as usize);
+        self.batch.retire(number);
         if self.sets.get(&audience.channels) == Some(&number) {
             self.sets.remove(&audience.channels);
         }

@@ -164,11 +164,11 @@ impl Hub {
                     news.gap = true;
                     through
                 }
-                Next::Messages(_) if news.messages > 0 => {
+                Next::Messages(_) | Next::MessagesBeforeGap(_) if news.messages > 0 => {
                     news.cursor.seq = by.cursor;
                     return news;
                 }
-                Next::Messages(limit) => {
+                Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
                     let (batch, mut source) = self.source(place);
                     out.extend_from_slice(batch.messages(&by, limit, bytes_max, &mut source));
                     news.messages = batch.count();

@@ -270,3 +270,51 @@ fn a_peer_that_never_reads_its_polls_is_not_asked_for_more() {
     world.run_until(ms(1_000_000)).expect("a calm world");
     crate::oracle::leftovers(&world.engine).expect("an empty house");
 }
+
+#[test]
+fn what_was_put_together_for_one_audience_is_not_lent_to_another() {
+    let mut world = world(|_| {});
+    publish_to(&mut world, "chat", 100, "for-all".to_owned());
+    publish_to(&mut world, "news", 200, "secret".to_owned());
+    let ask = |channels: &str| vec![get(&format!("b=park:{channels}:999:7-0")), Step::Answered, Step::Leave];
+    world.peer_at(ms(300), Shape::CALM, ask("news.chat"));
+    world.peer_at(ms(400), Shape::CALM, vec![get("b=end:news,respond:200:ok"), Step::Answered, Step::Leave]);
+    // It hears up to the same number, from the same place on, in an audience that has the place of the first.
+    world.peer_at(ms(500), Shape::CALM, ask("odd.chat"));
+    tells(
+        world,
+        r#"
+       0.100 app outside: publishes chat 1
+       0.200 app outside: publishes news 2
+       0.300 peer 0 connects
+       0.300 peer 0 asks GET b=park:news.chat:999:7-0
+       0.300 app 0.0: Begin
+       0.300 app 0.0: hears news and chat from 0
+       0.300 app 0.0: takes 2 through 2
+       0.300 app 0.0: End(Closed)
+       0.300 peer 0 hears 200 content-length: 174
+       0.300 peer 0 hears 174 bytes
+       0.300 peer 0 hears the end of the answer
+       0.300 peer 0 leaves
+       0.400 peer 1 connects
+       0.400 peer 1 asks GET b=end:news,respond:200:ok
+       0.400 app 1.0: Begin
+       0.400 app 1.0: ends news
+       0.400 app 1.0: End(Closed)
+       0.400 peer 1 hears 200 content-length: 8
+       0.400 peer 1 hears "=1.0.ok\n"
+       0.400 peer 1 hears the end of the answer
+       0.400 peer 1 leaves
+       0.500 peer 2 connects
+       0.500 peer 2 asks GET b=park:odd.chat:999:7-0
+       0.500 app 2.0: Begin
+       0.500 app 2.0: hears odd and chat from 0, with a gap
+       0.500 app 2.0: takes 1 through 2, with a gap
+       0.500 app 2.0: End(Closed)
+       0.500 peer 2 hears 200 content-length: 114
+       0.500 peer 2 hears 114 bytes
+       0.500 peer 2 hears the end of the answer
+       0.500 peer 2 leaves
+        "#,
+    );
+}
