@@ -3,11 +3,11 @@
 //! Next: `stories.rs`.
 
 use encke::time::Instant;
-use encke::{End, MessageId};
+use encke::{Cause, End, MessageId, Stall};
 
 use crate::hearing::{channels, polls, whole_lives};
 use crate::history::{Answer, Asked, Entry, Fact, Format, Heard, Lost, OUTSIDE, Outcome, Sample, Tag};
-use crate::keeping::{keys, memory, patience};
+use crate::keeping::{health, keys, memory, patience};
 use crate::oracle::Verdict;
 use crate::record::Record;
 use crate::words::{Said, Word, read};
@@ -298,4 +298,17 @@ fn the_oracle_of_keys_objects() {
     objects(keys(&[fresh(3, None), again(4, Some(2))]), "was told of 4");
     objects(keys(&[fresh(3, None), again(3, Some(4))]), "was told of 3");
     objects(keys(&[fresh(3, None), ended(), again(3, Some(2))]), "was told of 3");
+}
+
+#[test]
+fn the_oracle_of_health_objects() {
+    let (one, gap) = ("id: 7-4\ndata: one\n\n", "id: 7-5\nevent: encke-gap\ndata: {\"gap\":true}\n\n");
+    let mut entries = HONEST.entries();
+    assert_eq!(health(&entries, &[heard(0, &[(one, late())])], &[0]), Ok(()));
+    let told = [heard(0, &[(&format!("{one}{gap}")[..], late())])];
+    objects(health(&entries, &told, &[0]), "told of a gap");
+    assert_eq!(health(&entries, &told, &[1]), Ok(()));
+    objects(health(&Forgery { gap: true, ..HONEST }.entries(), &[], &[0]), "has missed");
+    entries.push(entry(9, TAG, Fact::Error(Cause::Stalled(Stall::Reading))));
+    objects(health(&entries, &[], &[0]), "was cut");
 }

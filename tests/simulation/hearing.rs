@@ -47,8 +47,9 @@ pub(crate) fn whole_lives(record: &Record<'_>, heard: &[Heard], faithful: &[usiz
             walk.owed = owed;
             walk.settle_debts()?;
             walk.follow(answer)?;
-            // Who has not even heard the head has no cursor, and begins anew.
-            if stands.is_some() || words::place(answer).is_some() {
+            // Who has not even heard the head has no cursor, and begins anew. A head alone has one, and may tell of a gap before it.
+            if let Some(place) = words::place(answer) {
+                walk.jump(place.seq.max(walk.stands))?;
                 stands = Some(walk.stands);
             }
             owed = walk.owed;

@@ -1,4 +1,4 @@
-//! What the engine keeps to: its bound on memory, the patience of channels, and one message a key.
+//! What the engine keeps to: its bound on memory, the patience of channels, one message a key, and no harm to the healthy.
 //!
 //! Called by: `oracle::judge` and the storms.
 //!
@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use encke::Cause;
 use encke::time::Instant;
 
-use crate::history::{Entry, Fact, Sample};
-use crate::oracle::{Verdict, by_exchange};
+use crate::history::{Entry, Fact, Heard, Sample};
+use crate::oracle::{Verdict, answers, by_exchange};
+use crate::words::{self, Word};
 
 /// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames, which are
 /// `largest` together; and cutting those who hold frames goes on over some turns.
@@ -108,6 +110,34 @@ pub(crate) fn keys(entries: &[Entry]) -> Verdict {
             // The name is another channel's from now on.
             Fact::Ended { channel, .. } => newest.retain(|(name, _), _| name != channel),
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How often publishers had to wait.
+pub(crate) fn holds(entries: &[Entry]) -> usize {
+    entries.iter().filter(|entry| matches!(entry.fact, Fact::Pressed { is_held: true, .. })).count()
+}
+
+/// Whoever is healthy was neither cut nor told of a gap.
+pub(crate) fn health(entries: &[Entry], heard: &[Heard], healthy: &[usize]) -> Verdict {
+    for entry in entries.iter().filter(|entry| healthy.contains(&entry.tag.peer)) {
+        match &entry.fact {
+            Fact::Error(cause @ Cause::Stalled(_)) => {
+                return Err(format!("the healthy reader {} was cut: {cause:?}", entry.tag));
+            }
+            Fact::Subscribed { gap: true, .. } | Fact::Took { gap: true, .. } => {
+                return Err(format!("the healthy reader {} has missed something", entry.tag));
+            }
+            _ => {}
+        }
+    }
+    for (tag, answer) in answers(heard).filter(|(tag, _)| healthy.contains(&tag.peer)) {
+        let words = answer.format.map(|format| words::read(format, &tag.to_string(), &answer.body, false));
+        let words = words.transpose()?.unwrap_or_default();
+        if words.iter().any(|said| matches!(said.word, Word::Gap(_))) {
+            return Err(format!("the healthy reader {tag} was told of a gap"));
         }
     }
     Ok(())

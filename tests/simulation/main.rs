@@ -15,6 +15,7 @@ mod channels;
 mod crowd;
 mod forged;
 mod forged_channels;
+mod healthy;
 mod hearing;
 mod history;
 mod keeping;
