@@ -99,7 +99,7 @@ fn bytes_of_states(ledger: &mut Ledger) {
         crowd.work();
     });
     // Its grace has an end of its own, which is kept in order with those of others.
-    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 128.0);
+    ledger.enter("blocked SSE subscriber that lacks 1 KiB", blocked, 120.0);
 
     let with_handle = bytes_having_sent(MEMBERS, Sent::SubscriptionWithHandle);
     ledger.enter("idle SSE subscriber with a Handle out", with_handle, 500.0);

@@ -104,6 +104,8 @@ struct Key {
     from: u64,
     end: u64,
     limit: u64,
+    /// What is missing through here its taker was told of before; none of it concerns a taker who stands behind.
+    told: u64,
     dress: Dress,
     bytes_max: usize,
 }
@@ -125,6 +127,8 @@ pub(crate) struct Source<'s> {
     pub(crate) formats: &'s Formats,
     pub(crate) ledger: &'s Ledger,
     pub(crate) epoch: u64,
+    /// What the taker was told of as missing when it came.
+    pub(crate) told: u64,
 }
 
 /// The one batch of a hub that is kept, with its buffers.
@@ -182,7 +186,8 @@ impl SharedBatch {
     ) -> &[u8] {
         self.lent_to = by.name;
         let (audience, end) = (source.number, source.audience.end);
-        let key = Key { audience, from: by.cursor, end, limit, dress: by.dress, bytes_max };
+        let told = if source.told > by.cursor { source.told } else { 0 };
+        let key = Key { audience, from: by.cursor, end, limit, told, dress: by.dress, bytes_max };
         if self.key != Some(key) {
             self.fill(&key, source);
         }
@@ -233,6 +238,24 @@ impl SharedBatch {
         }
     }
 
+    /// Whether the kept batch is what `by` lacks: the same audience, place and dress, nothing published since, and nothing trimmed.
+    pub(crate) fn kept_for(&mut self, by: &Subscriber, audience: u32, end: u64) -> bool {
+        let (bytes_max, limit) = (self.bytes_max, u64::MAX);
+        let key = Key { audience, from: by.cursor, end, limit, told: 0, dress: by.dress, bytes_max };
+        let is_kept = self.key == Some(key) && by.opening == Opening::Done;
+        if is_kept {
+            self.lent_to = by.name;
+        }
+        is_kept
+    }
+
+    /// Notes that a channel has lost everything through this number. A batch that begins before it may have lost its first messages.
+    pub(crate) fn note_trimmed(&mut self, through: u64) {
+        if self.key.is_some_and(|key| key.from < through) {
+            self.key = None;
+        }
+    }
+
     /// Lets go of what is kept, for memory is short.
     pub(crate) fn forget(&mut self) {
         self.key = None;
@@ -241,7 +264,7 @@ impl SharedBatch {
     }
 
     /// The bytes of the current batch.
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match &self.parts[..] {
             [] => &[],
             [part] => part.frame.bytes(self.wrapping),

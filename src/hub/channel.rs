@@ -222,9 +222,12 @@ impl Channel {
 
     /// Where in the ring the first message behind `cursor` lies, if there is one.
     pub(crate) fn position_after(&self, cursor: u64) -> Option<usize> {
+        if cursor >= self.end {
+            return None;
+        }
         // Nearly everybody lacks the newest message and no other.
         let count = self.ring.len();
-        if count >= 2 && cursor < self.end && self.ring[count - 2].seq <= cursor {
+        if count >= 2 && self.ring[count - 2].seq <= cursor {
             return Some(count - 1);
         }
         let position = self.ring.partition_point(|entry| entry.seq <= cursor);

@@ -91,7 +91,7 @@ impl Hub {
         while let Some((end, subscriber)) = self.graces.take_ended(self.now) {
             if let Some(place) = self.place(subscriber) {
                 let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
-                Graces::end(&mut by.standing, end);
+                self.graces.end(&mut by.standing, subscriber, end);
             }
         }
         while let Some(subscriber) = self.graces.take_refill(self.now) {

@@ -228,9 +228,12 @@ impl Hub {
     /// Does something to a channel's ring, and keeps the counts.
     pub(crate) fn weigh(&mut self, index: u32, action: impl FnOnce(&mut Channel)) {
         let channel = &mut self.channels[index as usize];
-        let before = channel.load();
+        let (before, lost) = (channel.load(), channel.trimmed_through());
         action(channel);
         let after = channel.load();
+        if channel.trimmed_through() > lost {
+            self.batch.note_trimmed(channel.trimmed_through());
+        }
         self.stats.messages = self.stats.messages - before.messages + after.messages;
         self.stats.bytes = self.stats.bytes - before.bytes + after.bytes;
     }

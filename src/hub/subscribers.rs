@@ -101,14 +101,20 @@ impl Hub {
     pub(crate) fn batch(&mut self, subscriber: u32) -> Batch<'_> {
         let Some(place) = self.place(subscriber) else { return Batch::Nothing };
         self.wake(place);
-        let by = *self.audiences[place.audience as usize].subscribers.at(place.index);
+        let audience = &self.audiences[place.audience as usize];
+        let by = *audience.subscribers.at(place.index);
+        // Most visits end here: the neighbour before lacked the same.
+        let is_kept = self.batch.kept_for(&by, place.audience, audience.end);
+        if is_kept {
+            return Batch::Bytes(self.batch.bytes());
+        }
         let next = self.next_for(&by, place);
         if next == Next::Nothing {
             // Numbers that were not of its channels, or of which it was told: it stands behind them now.
             self.move_to_head(place);
             return Batch::Nothing;
         }
-        let (batch, mut source) = self.source(place);
+        let (batch, mut source) = self.source(subscriber, place);
         batch.lend(next, &by, &mut source)
     }
 
@@ -169,7 +175,7 @@ impl Hub {
                     return news;
                 }
                 Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
-                    let (batch, mut source) = self.source(place);
+                    let (batch, mut source) = self.source(subscriber, place);
                     out.extend_from_slice(batch.messages(&by, limit, bytes_max, &mut source));
                     news.messages = batch.count();
                     let last = batch.last().unwrap_or(by.cursor);
@@ -253,10 +259,11 @@ impl Hub {
         if self.told.is_empty() { 0 } else { self.told.get(&subscriber).copied().unwrap_or(0) }
     }
 
-    fn source(&mut self, place: Place) -> (&mut SharedBatch, Source<'_>) {
+    fn source(&mut self, subscriber: u32, place: Place) -> (&mut SharedBatch, Source<'_>) {
         let source = Source {
             number: place.audience,
             audience: &self.audiences[place.audience as usize],
+            told: self.told_to(subscriber),
             channels: &mut self.channels,
             formats: &self.formats,
             ledger: &self.ledger,
