@@ -72,7 +72,8 @@ pub(crate) fn returning(rng: &mut Rng) -> Vec<Step> {
         script.extend([Step::Ask(Ask { version: version(rng), ..ask }), Step::Wait(rng.millis(10, 3_000))]);
         script.extend(rng.chance(20).then(|| appetite(rng)));
         let how = *rng.pick(&[Departure::Leave, Departure::Leave, Departure::Reset]);
-        script.push(Step::Return(how, rng.millis(0, 1_000)));
+        let away = if rng.chance(20) { rng.millis(0, 8_000) } else { rng.millis(0, 1_000) };
+        script.push(Step::Return(how, away));
     }
     script.extend([Step::Ask(Ask::get(format!("b=hear:{channels}:{format}:{CURSOR}")))]);
     script.extend([Step::Wait(rng.millis(100, 9_000)), Step::Leave]);
@@ -122,6 +123,19 @@ pub(crate) fn publisher(rng: &mut Rng) -> Vec<Step> {
         }
     }
     script.push(Step::Wait(rng.millis(0, 3_000)));
+    script.push(Step::Leave);
+    script
+}
+
+/// Publishes large messages, collected, to more memory than there may be.
+pub(crate) fn heavy(rng: &mut Rng) -> Vec<Step> {
+    let mut script = vec![pace(rng)];
+    for _ in 0..rng.between(1, 8) {
+        let body = Body::Length(vec![b'h'; rng.magnitude(1_000, 40_000)]);
+        let query = format!("b=collect:100000&d=pubread:{},respond:200:ok", channel(rng));
+        script.extend([Step::Ask(Ask::post(query, body)), Step::Answered]);
+        script.push(Step::Return(Departure::IfOver, rng.millis(0, 300)));
+    }
     script.push(Step::Leave);
     script
 }

@@ -33,7 +33,7 @@ impl App {
 
     pub(crate) fn hear(&mut self, channels: &str, format: &str, since: &str, ctx: &mut Context<'_>) {
         let format = Format::named(format).unwrap_or(Format::Stream);
-        let Some(subscribed) = self.listen(channels, format, since, ctx) else { return ctx.close() };
+        let Some(subscribed) = self.listen(channels, format, since, ctx) else { return self.give_up(ctx) };
         let (tag, at) = (tag(ctx).to_string(), subscribed.at.to_string());
         let mut fields = vec![(TAG_FIELD, &tag[..]), (FORMAT_FIELD, format.name()), (CURSOR_FIELD, &at[..])];
         if subscribed.gap {
@@ -41,6 +41,12 @@ impl App {
         }
         let started = ctx.start(200, &fields);
         self.check(started, ctx);
+    }
+
+    /// A subscription that was refused.
+    fn give_up(&self, ctx: &mut Context<'_>) {
+        self.note(ctx, Fact::CloseAsked);
+        ctx.close();
     }
 
     fn listen(
@@ -77,7 +83,9 @@ impl App {
     }
 
     pub(crate) fn park(&mut self, channels: &str, bytes_max: usize, since: &str, ctx: &mut Context<'_>) {
-        let Some(subscribed) = self.listen(channels, Format::Poll, since, ctx) else { return ctx.close() };
+        let Some(subscribed) = self.listen(channels, Format::Poll, since, ctx) else {
+            return self.give_up(ctx);
+        };
         ctx.state.poll = Some(Poll { bytes_max, gap: subscribed.gap, at: subscribed.at });
         if subscribed.behind || subscribed.gap {
             self.answer_poll(ctx);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use encke::http::Version;
 
-use crate::audience::{channel, listener, poller, publisher, punctual, returning, subscriber};
+use crate::audience::{channel, heavy, listener, poller, publisher, punctual, returning, subscriber};
 use crate::rng::Rng;
 use crate::script::{Ask, Body, Pace, Step};
 use crate::shape::Shape;
@@ -33,6 +33,14 @@ pub(crate) struct Crowd {
 pub(crate) fn populate(world: &mut World, rng: &mut Rng) -> Crowd {
     let is_roomy = world.engine.core().limits().connections_max > 100;
     let mut crowd = Crowd::default();
+    if rng.chance(10) {
+        for _ in 0..3 {
+            let at = rng.millis(0, 3_000);
+            let shape = Shape { inbound_max: rng.magnitude(2_000, 50_000), ..Shape::CALM };
+            let script = heavy(rng);
+            world.peer_at(at, shape, script);
+        }
+    }
     for _ in 0..rng.between(15, 40) {
         let at = rng.millis(0, 4_000);
         let mut shape = Shape::drawn(rng);

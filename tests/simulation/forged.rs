@@ -6,10 +6,10 @@ use encke::time::Instant;
 use encke::{Cause, End, Limits, Stall, WriteError};
 
 use crate::crowd::Crowd;
-use crate::history::{Answer, Asked, Entry, Fact, Heard, Log, Outcome, Tag};
+use crate::history::{Answer, Asked, Entry, Fact, Format, Heard, Log, Outcome, Tag};
 use crate::oracle::{
-    Verdict, bodies, causes, completion, judge, lives, order, pollution, promptness, reads, stale_handles,
-    strangers,
+    Verdict, bodies, causes, closings, completion, judge, lives, order, pollution, promptness, reads,
+    stale_handles, strangers,
 };
 
 const TAG: Tag = Tag { peer: 0, request: 0 };
@@ -66,7 +66,8 @@ fn an_honest_history_passes() {
         let log = Log { entries: history(facts), ..Log::default() };
         judge(&log, heard, &Crowd::default(), &Limits::default())
     };
-    let facts = [Fact::Begin, data("bo"), data("dy"), wrote("=0.0.a\n"), Fact::Done, CLOSED];
+    let facts =
+        [Fact::Begin, data("bo"), data("dy"), wrote("=0.0.a\n"), Fact::Done, Fact::CloseAsked, CLOSED];
     assert_eq!(judged(&facts, &heard("=0.0.a\n", late())), Ok(()));
     let facts = [Fact::Begin, Fact::Error(Cause::Timeout), STALLED, FAILED];
     assert_eq!(judged(&facts, &heard("", Outcome::Broken)), Ok(()));
@@ -100,6 +101,25 @@ fn the_oracle_of_causes_objects() {
     objects(causes(&history(&[Fact::Begin, STALLED, CLOSED])), "behind the fatal");
     objects(causes(&history(&[Fact::Begin, STALLED, Fact::Done, FAILED])), "behind the fatal");
     assert_eq!(causes(&history(&[Fact::Begin, Fact::AbortAsked, FAILED])), Ok(()));
+}
+
+#[test]
+fn the_oracle_of_closings_objects() {
+    let nobody = heard("", late());
+    let ended = || Fact::Ended { channel: "news".to_owned(), head: 3 };
+    let hears = |channel: &str| Fact::Subscribed {
+        channels: vec![channel.to_owned()],
+        since: Some(3),
+        at: 3,
+        gap: false,
+        format: Format::Stream,
+        lost: Vec::new(),
+    };
+    objects(closings(&history(&[Fact::Begin, CLOSED]), &nobody), "nobody has asked");
+    objects(closings(&history(&[Fact::Begin, ended(), hears("news"), CLOSED]), &nobody), "nobody has asked");
+    objects(closings(&history(&[Fact::Begin, hears("chat"), ended(), CLOSED]), &nobody), "nobody has asked");
+    assert_eq!(closings(&history(&[Fact::Begin, hears("news"), ended(), CLOSED]), &nobody), Ok(()));
+    assert_eq!(closings(&history(&[Fact::Begin, Fact::CloseAsked, CLOSED]), &nobody), Ok(()));
 }
 
 #[test]

@@ -256,12 +256,17 @@ fn the_oracle_of_memory_objects() {
         is_busy,
         ..Sample::default()
     };
-    assert_eq!(memory(&[sample(0, 9, 100, false)], 100, 50), Ok(()));
-    objects(memory(&[sample(0, 9, 101, false)], 100, 50), "more is held");
-    assert_eq!(memory(&[sample(0, 1, 150, false)], 100, 50), Ok(()), "the newest stays");
-    objects(memory(&[sample(0, 1, 151, false)], 100, 50), "more is held");
-    assert_eq!(memory(&[sample(0, 9, 101, true), sample(9, 9, 100, false)], 100, 50), Ok(()));
-    objects(memory(&[sample(0, 9, 101, true), sample(30, 9, 102, true)], 100, 50), "more is held");
+    // Its newest message is of three bytes, and may cost four thousand and twenty-four.
+    let entries = HONEST.entries();
+    let record = Record::new(&entries, &[]);
+    let judge = |samples: &[Sample]| memory(samples, &record, 100);
+    assert_eq!(judge(&[sample(9, 9, 100, false)]), Ok(()));
+    objects(judge(&[sample(9, 9, 101, false)]), "more is held");
+    assert_eq!(judge(&[sample(9, 1, 4_124, false)]), Ok(()), "the newest stays");
+    objects(judge(&[sample(9, 1, 4_125, false)]), "more is held");
+    objects(judge(&[sample(9, 2, 4_124, false)]), "more is held");
+    assert_eq!(judge(&[sample(9, 9, 101, true), sample(19, 9, 100, false)]), Ok(()));
+    objects(judge(&[sample(9, 9, 101, true), sample(39, 9, 102, true)]), "more is held");
 }
 
 #[test]

@@ -12,16 +12,20 @@ use encke::time::Instant;
 
 use crate::history::{Entry, Fact, Heard, Sample};
 use crate::oracle::{Verdict, answers, by_exchange};
+use crate::record::Record;
 use crate::words::{self, Word};
 
-/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames, which are
-/// `largest` together; and cutting those who hold frames goes on over some turns.
-pub(crate) fn memory(samples: &[Sample], bytes_max: usize, largest: usize) -> Verdict {
+/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames; and cutting
+/// those who hold frames goes on over some turns.
+pub(crate) fn memory(samples: &[Sample], record: &Record<'_>, bytes_max: usize) -> Verdict {
     const OVER_MAX: Duration = Duration::from_millis(20);
-    let mut over_since = None;
+    let mut published = record.publications.iter().peekable();
+    let (mut newest, mut over_since) = (0, None);
     for sample in samples {
-        let is_newest_alone = sample.messages <= 1 && sample.memory <= bytes_max + largest;
-        if sample.memory <= bytes_max || is_newest_alone {
+        while let Some(message) = published.next_if(|message| message.at <= sample.at) {
+            newest = message.data.len();
+        }
+        if sample.memory <= bytes_max || sample.messages <= 1 && sample.memory <= bytes_max + cost(newest) {
             over_since = None;
             continue;
         }
@@ -31,6 +35,11 @@ pub(crate) fn memory(samples: &[Sample], bytes_max: usize, largest: usize) -> Ve
         }
     }
     Ok(())
+}
+
+/// What a message of so many bytes may cost at most: itself, a frame in each of seven formats, and some small things besides.
+fn cost(bytes: usize) -> usize {
+    8 * bytes + 4_000
 }
 
 /// The most that a publisher waits at a stretch, and that a channel holds publishers in any ten seconds.

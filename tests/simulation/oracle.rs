@@ -8,7 +8,7 @@
 //!
 //! Next: `record.rs`, `hearing.rs`, `keeping.rs`, `forged.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use encke::time::Instant;
@@ -27,6 +27,7 @@ pub(crate) fn judge(log: &Log, heard: &[Heard], crowd: &Crowd, limits: &Limits) 
     let entries = &log.entries[..];
     lives(entries)?;
     causes(entries)?;
+    closings(entries, heard)?;
     promptness(entries)?;
     reads(entries)?;
     stale_handles(entries)?;
@@ -39,15 +40,9 @@ pub(crate) fn judge(log: &Log, heard: &[Heard], crowd: &Crowd, limits: &Limits) 
     hearing::channels(&record, heard, &crowd.diligent)?;
     hearing::whole_lives(&record, heard, &crowd.returning)?;
     hearing::polls(&record, &crowd.patient)?;
-    keeping::memory(&log.samples, limits.memory_bytes_max, largest(entries))?;
+    keeping::memory(&log.samples, &record, limits.memory_bytes_max)?;
     keeping::patience(entries, &crowd.punctual)?;
     keeping::keys(entries)
-}
-
-/// What the largest message costs, with a frame in each of the formats that write it twice as long, and a few channels.
-fn largest(entries: &[Entry]) -> usize {
-    let length = |entry: &Entry| if let Fact::Published { data, .. } = &entry.fact { data.len() } else { 0 };
-    10_000 + 16 * entries.iter().map(length).max().unwrap_or(0)
 }
 
 /// Who closes from outside waits for a turn, and for others whose turn it is: the world makes two hundred turns in this time.
@@ -111,6 +106,30 @@ pub(crate) fn causes(entries: &[Entry]) -> Verdict {
                 }
                 _ => {}
             }
+        }
+    }
+    Ok(())
+}
+
+/// An exchange ends well because somebody has closed it, or a channel that it hears was ended; and a HEAD by itself.
+pub(crate) fn closings(entries: &[Entry], heard: &[Heard]) -> Verdict {
+    let mut ended: Vec<&String> = Vec::new();
+    let (mut asked, mut hears) = (BTreeSet::new(), BTreeMap::new());
+    for Entry { tag, fact, .. } in entries {
+        match fact {
+            Fact::CloseAsked => _ = asked.insert(*tag),
+            Fact::Ended { channel, .. } => ended.push(channel),
+            Fact::Subscribed { channels, .. } => _ = hears.insert(*tag, (channels, ended.len())),
+            Fact::End(End::Closed) if !asked.contains(tag) => {
+                let is_ended = hears.get(tag).is_some_and(|(channels, from)| {
+                    ended[*from..].iter().any(|channel| channels.contains(channel))
+                });
+                let request = heard.get(tag.peer).and_then(|heard| heard.asked.get(tag.request));
+                if !is_ended && request.is_none_or(|request| request.method != "HEAD") {
+                    return Err(format!("exchange {tag} was closed and nobody has asked for it"));
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -122,7 +122,7 @@ fn draw_waits(limits: &mut Limits, rng: &mut Rng) {
     limits.heartbeat = rng.millis(100, 5_000);
     limits.drain_timeout = rng.millis(10, 5_000);
     limits.linger_timeout = rng.millis(10, 2_000);
-    limits.history_age_max = rng.millis(500, 60_000);
+    limits.history_age_max = Duration::from_millis(rng.magnitude(100, 60_000) as u64);
     limits.grace = rng.millis(1, 2_000);
 }
 

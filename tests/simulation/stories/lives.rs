@@ -3,6 +3,7 @@
 use encke::http::Version;
 
 use super::{get, guest, ms, tells, world};
+use crate::history::Fact;
 use crate::script::{Ask, Step};
 
 #[test]
@@ -119,8 +120,9 @@ fn closing_from_outside_is_like_closing_from_inside() {
     );
     world.deed_at(ms(700), |engine, now| {
         engine.run(now, |app, core| {
-            let id = app.open[0].1;
+            let (tag, id) = app.open[0];
             core.write(id, b"").expect("an open exchange");
+            app.log.borrow_mut().note(tag, Fact::CloseAsked);
             core.close(id);
         });
     });
