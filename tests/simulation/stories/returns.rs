@@ -329,3 +329,52 @@ fn what_a_name_says_in_its_next_life_is_not_passed_over() {
         "#,
     );
 }
+
+#[test]
+fn what_one_was_told_does_not_count_for_the_next_in_its_place() {
+    let mut world = world(|limits| limits.history_count_max = 2);
+    for (time, channel) in [(10, "odd"), (20, "odd"), (30, "chat"), (40, "chat"), (50, "chat"), (400, "odd")]
+    {
+        publish_to(&mut world, channel, time, format!("at-{time}"));
+    }
+    let told = vec![get("b=hear:news.chat:ndjson:7-0"), Step::Wait(ms(50)), Step::Leave];
+    world.peer_at(ms(100), Shape::CALM, told);
+    // It has the slot of the first, stands where nothing is missing yet, and is blocked when something is.
+    world.peer_at(ms(200), Shape { outbound_max: 100, ..Shape::CALM }, sleeper("b=hear:odd:ndjson:7-0", 500));
+    tells(
+        world,
+        r#"
+       0.010 app outside: publishes odd 1
+       0.020 app outside: publishes odd 2
+       0.030 app outside: publishes chat 3
+       0.040 app outside: publishes chat 4
+       0.050 app outside: publishes chat 5
+       0.100 peer 0 connects
+       0.100 peer 0 asks GET b=hear:news.chat:ndjson:7-0
+       0.100 app 0.0: Begin
+       0.100 app 0.0: hears news and chat from 0, with a gap
+       0.100 app 0.0: Read(Done)
+       0.100 peer 0 hears 200 transfer-encoding: chunked
+       0.100 peer 0 hears "{\"gap\":true,\"id\":\"7-0\"}\n"
+       0.100 peer 0 hears "{\"id\":\"7-4\",\"channel\":\"chat\",\"event\":null,\"data\":\"at-40\"}\n"
+       0.100 peer 0 hears "{\"id\":\"7-5\",\"channel\":\"chat\",\"event\":null,\"data\":\"at-50\"}\n"
+       0.150 peer 0 leaves
+       0.150 app 0.0: Error(Disconnected)
+       0.150 app 0.0: End(Failed)
+       0.200 peer 1 connects
+       0.200 peer 1 asks GET b=hear:odd:ndjson:7-0
+       0.200 app 1.0: Begin
+       0.200 app 1.0: hears odd from 0
+       0.200 app 1.0: Read(Done)
+       0.400 app outside: publishes odd 6
+       0.701 peer 1 hears 200 transfer-encoding: chunked
+       0.701 peer 1 hears "{\"gap\":true,\"id\":\"7-1\"}\n"
+       0.701 peer 1 hears "{\"id\":\"7-2\",\"channel\":\"odd\""
+       0.702 peer 1 hears ",\"event\":null,\"data\":\"at-20\"}\n"
+       0.702 peer 1 hears "{\"id\":\"7-6\",\"channel\":\"odd\",\"event\":null,\"data\":\"at-400\"}\n"
+       1.700 peer 1 leaves
+       1.700 app 1.0: Error(Disconnected)
+       1.700 app 1.0: End(Failed)
+        "#,
+    );
+}
