@@ -20,7 +20,8 @@ pub(crate) fn channel(rng: &mut Rng) -> &'static str {
 
 /// One channel, or several.
 pub(crate) fn channels(rng: &mut Rng) -> &'static str {
-    *rng.pick(&["news", "chat", "odd", "news", "news.chat", "odd.news", "news.chat.odd"])
+    const SETS: [&str; 7] = ["news", "chat", "odd", "news", "news.chat", "odd.news", "news.chat.odd"];
+    SETS[rng.between(0, SETS.len() - 1)]
 }
 
 /// Hears channels for a while, in any format, from anywhere, and leaves in any way.

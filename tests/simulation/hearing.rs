@@ -135,10 +135,11 @@ impl<'r> Walk<'r> {
                 self.owed.retain(|_| !says_gap);
                 self.expect_nothing_owed()?;
             }
-        } else if subscription.gap && subscription.format != Format::Stream {
-            if let Some(Said { word: Word::Message { .. }, .. }) = words.first() {
-                return Err(format!("subscriber {tag} was not told of the gap before its first message"));
-            }
+        } else if subscription.gap
+            && subscription.format != Format::Stream
+            && let Some(Said { word: Word::Message { .. }, .. }) = words.first()
+        {
+            return Err(format!("subscriber {tag} was not told of the gap before its first message"));
         }
         for said in words {
             if self.is_ended {

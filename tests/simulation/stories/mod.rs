@@ -4,8 +4,8 @@
 //! request of peer 0). When behaviour changes on purpose, read the new transcript as critically as the code, then paste it.
 //! The oracles judge every story as well, and nothing may be left at its end.
 //!
-//! Next: `lives.rs`, then `departures.rs`, `bodies.rs`, `breaks.rs`, `channels.rs`, `returns.rs`, `polls.rs`, `pressure.rs`, `limits.rs`,
-//! `shutdowns.rs`; then `crowd.rs`, `storms.rs`.
+//! Next: `lives.rs`, then `departures.rs`, `bodies.rs`, `breaks.rs`, `channels.rs`, `returns.rs`, `polls.rs`, `pressure.rs`,
+//! `memory.rs`, `limits.rs`, `shutdowns.rs`; then `crowd.rs`, `storms.rs`.
 
 mod bodies;
 mod bounds;
@@ -14,6 +14,7 @@ mod channels;
 mod departures;
 mod limits;
 mod lives;
+mod memory;
 mod polls;
 mod pressure;
 mod returns;
