@@ -284,6 +284,9 @@ fn the_oracle_of_patience_objects() {
     let often: Vec<Entry> = often.flat_map(|(at, n)| [pressed(at, n), read(at + 2_000, n)]).collect();
     objects(patience(&often, &[0]), "of the ten seconds");
     assert_eq!(patience(&often[..4], &[0]), Ok(()));
+    let mut renewed = often;
+    renewed.insert(4, entry(5_500, OUTSIDE, Fact::Ended { channel: "news".to_owned(), head: 9 }));
+    assert_eq!(patience(&renewed, &[0]), Ok(()), "the name is another channel's by then");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use encke::Cause;
 use encke::time::Instant;
 
 use crate::history::{Entry, Fact, Heard, Sample};
-use crate::oracle::{Verdict, answers, by_exchange};
+use crate::oracle::{Verdict, answers};
 use crate::record::Record;
 use crate::words::{self, Word};
 
@@ -51,23 +51,32 @@ const LATE_MAX: Duration = Duration::from_millis(60);
 
 /// Publishers who are `punctual` have sent their bodies with the heads: what they wait for is the channel and nothing else.
 pub(crate) fn patience(entries: &[Entry], punctual: &[usize]) -> Verdict {
-    let mut holds = BTreeMap::<&str, Vec<(Instant, Instant)>>::new();
-    for (tag, facts) in by_exchange(entries).into_iter().filter(|(tag, _)| punctual.contains(&tag.peer)) {
-        let mut facts = facts.into_iter();
-        let is_held = |entry: &&Entry| matches!(entry.fact, Fact::Pressed { is_held: true, .. });
-        let Some(held) = facts.find(is_held) else { continue };
-        let Fact::Pressed { channel, .. } = &held.fact else { continue };
-        let is_over = |entry: &&Entry| matches!(entry.fact, Fact::Data(_) | Fact::Done | Fact::End(_));
-        let Some(end) = facts.find(is_over).map(|entry| entry.at) else {
-            return Err(format!("the publisher {tag} was held and never let go"));
-        };
-        let waited = end.since(held.at);
-        if waited > STRETCH_MAX + LATE_MAX {
-            return Err(format!("the publisher {tag} was held for {waited:?}"));
+    // A channel that has the name of one that was ended is another one, with a patience of its own.
+    let mut lives = BTreeMap::<&str, usize>::new();
+    let mut open = BTreeMap::new();
+    let mut holds = BTreeMap::<(&str, usize), Vec<(Instant, Instant)>>::new();
+    for Entry { tag, fact, at } in entries {
+        match fact {
+            Fact::Ended { channel, .. } => *lives.entry(channel).or_default() += 1,
+            Fact::Pressed { channel, is_held: true } if punctual.contains(&tag.peer) => {
+                let life = lives.get(&channel[..]).copied().unwrap_or_default();
+                open.insert(*tag, (&channel[..], life, *at));
+            }
+            Fact::Data(_) | Fact::Done | Fact::End(_) => {
+                let Some((channel, life, held)) = open.remove(tag) else { continue };
+                let waited = at.since(held);
+                if waited > STRETCH_MAX + LATE_MAX {
+                    return Err(format!("the publisher {tag} was held for {waited:?}"));
+                }
+                holds.entry((channel, life)).or_default().push((held, *at));
+            }
+            _ => {}
         }
-        holds.entry(channel).or_default().push((held.at, end));
     }
-    for (channel, holds) in holds {
+    if let Some((tag, _)) = open.first_key_value() {
+        return Err(format!("the publisher {tag} was held and never let go"));
+    }
+    for ((channel, _), holds) in holds {
         let holds = united(holds);
         for &(begin, _) in &holds {
             let end = begin + WINDOW;
