@@ -106,7 +106,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn command(&mut self, command: Command) -> Result<(), String> {
+    fn command(&mut self, mut command: Command) -> Result<(), String> {
+        // Where cargo has put it, which is how somebody calls it who has not installed it.
+        if let Some(installed) = command.text.strip_prefix("target/release/") {
+            command.text = installed.to_owned();
+        }
         self.report.commands += 1;
         self.report.texts.push_str(&format!("{}\n", command.text));
         if command.text == "encke" || command.text.starts_with("encke ") {
