@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   your loop: wait for ─┬─ your own descriptors
-//!                        ├─ reactor.as_raw_fd(), readable      ─┐
+//!                        ├─ reactor.as_fd(), readable          ─┐
 //!                        └─ until reactor.next_deadline()      ─┴─► reactor.turn(Some(Duration::ZERO))
 //! ```
 //!
 //! The descriptor is the poll's own: it is readable whenever one of the reactor's sockets has something to tell, or another thread has
-//! posted something. Watch it level-triggered, for a turn may leave events for the next one, and ask for the deadline anew after each turn.
+//! posted something. A turn may leave events for the next one. A loop that watches level-triggered is told again; for one that watches
+//! edge-triggered, as tokio does, the deadline is *now* then. So ask for the deadline anew after each turn.
 //!
 //! Invariant: who waits for both misses nothing and is never woken in vain.
 //! Examples: `embed_in_your_own_loop`, `in_tokio`, `in_mio`.
@@ -18,10 +19,42 @@ use std::time::Instant;
 
 use super::socket::Socket;
 use super::{Reactor, round_up};
-use crate::engine::Handler;
+use crate::engine::{Core, Handler};
 use crate::id::ConnectionId;
 
 impl<H: Handler> Reactor<H> {
+    /// Acts on the engine between two turns: publishes what a source of your own has told, or closes an exchange. What is asked for is
+    /// carried out in the next turn, for which [`next_deadline`](Reactor::next_deadline) is *now*. This is the way for the reactor's own
+    /// thread; others have a [`Remote`](crate::Remote).
+    ///
+    /// ```
+    /// # use encke::{Ctx, Event, Handler, Limits, Message, Reactor};
+    /// # struct Hello;
+    /// # impl Handler for Hello {
+    /// #     type State = ();
+    /// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
+    /// # }
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", Hello, Limits::default())?;
+    /// let published = reactor.act(|_handler, core| core.publish("news", Message::new("Hello")));
+    /// assert_eq!(published.map(|published| published.subscribers), Ok(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn act<R>(&mut self, action: impl FnOnce(&mut H, &mut Core) -> R) -> R {
+        let now = self.clock.now();
+        self.engine.run(now, action)
+    }
+
+    /// Begins the shutdown, see [`Core::shutdown`]. Go on with turns until [`is_finished`](Reactor::is_finished).
+    pub fn shutdown(&mut self) {
+        self.act(|_, core| core.shutdown());
+    }
+
+    /// Whether a shutdown has begun and is over: nothing is open any more, and there is no need for another turn.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.engine.is_finished()
+    }
+
     /// When [`turn`](Reactor::turn) has to be called next, if the descriptor is not readable before: now or earlier while work is left, and
     /// never if nothing waits. It is rounded up to the milliseconds in which polls count, so that nobody comes too early.
     #[must_use]
@@ -106,8 +139,17 @@ impl<H: Handler> Reactor<H> {
 }
 
 #[cfg(unix)]
+impl<H: Handler> std::os::fd::AsFd for Reactor<H> {
+    /// The poll's own descriptor, to be watched for reading by another loop. A loop that wants to own what it watches is given a copy,
+    /// by `try_clone_to_owned`: it stands for the same poll.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.poll.registry().as_fd()
+    }
+}
+
+#[cfg(unix)]
 impl<H: Handler> std::os::fd::AsRawFd for Reactor<H> {
-    /// The poll's own descriptor, to be watched level-triggered by another loop.
+    /// The same as a number.
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.poll.as_raw_fd()
     }
