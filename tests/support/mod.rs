@@ -245,6 +245,12 @@ impl Peer {
         socket.set_linger(Some(Duration::ZERO)).expect("linger can be set");
     }
 
+    /// The connection itself, of which everything read so far was asked for.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        assert_eq!(self.seen, "", "something was read and not asked for");
+        self.stream
+    }
+
     /// Gives up reading after `wait` instead of [`PATIENCE`].
     pub(crate) fn set_patience(&self, wait: Duration) {
         self.stream.set_read_timeout(Some(wait)).expect("a timeout can be set");

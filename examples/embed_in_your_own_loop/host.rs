@@ -1,0 +1,141 @@
+//! The loop: what happened is told to the engine, then the engine has its turn, then the loop sleeps until something happens or is due.
+//!
+//! Every connection is registered once and edge-triggered, its name the event's data: an event for one that is gone reaches nobody,
+//! whoever has its descriptor by then.
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
+
+use encke::engine::Readiness;
+use encke::time::{Instant, Now};
+use encke::{ConnectionId, Engine, Limits, Message};
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+
+use crate::guest::Guest;
+use crate::link::Link;
+
+/// No connection has these names: their slots would lie beyond the table.
+const LISTENER: u64 = u64::MAX;
+const DATAGRAMS: u64 = u64::MAX - 1;
+
+pub(crate) fn run() -> io::Result<()> {
+    let port: u16 =
+        std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
+    let mut host = Host::new(port)?;
+    let (http, udp) = (host.listener.local_addr()?, host.datagrams.local_addr()?);
+    println!("listening on http://{http} and for datagrams on {udp}");
+    let mut events = Vec::with_capacity(256);
+    while !host.engine.is_finished() {
+        events.clear();
+        match epoll::wait(&host.epoll, spare_capacity(&mut events), host.wait().as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            outcome => outcome?,
+        };
+        let now = host.clock.now();
+        for event in &events {
+            match event.data.u64() {
+                LISTENER => host.accept(now)?,
+                DATAGRAMS => host.hear(now)?,
+                bits => host.engine.ready(ConnectionId::from_bits(bits), readiness(event.flags), now),
+            }
+        }
+        host.engine.turn(host.clock.now());
+        // A transport that is dropped is closed, and a closed descriptor leaves the epoll by itself.
+        while let Some((_, link)) = host.engine.next_closed() {
+            drop(link);
+        }
+    }
+    Ok(())
+}
+
+struct Host {
+    epoll: OwnedFd,
+    listener: TcpListener,
+    datagrams: UdpSocket,
+    engine: Engine<Link, Guest>,
+    clock: Clock,
+}
+
+impl Host {
+    fn new(port: u16) -> io::Result<Host> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let datagrams = UdpSocket::bind(("127.0.0.1", port))?;
+        listener.set_nonblocking(true)?;
+        datagrams.set_nonblocking(true)?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, &datagrams, EventData::new_u64(DATAGRAMS), EventFlags::IN)?;
+        let clock = Clock { origin: Monotonic::now() };
+        // The epoch tells the ids of this run from those of the runs before.
+        let epoch = clock.now().unix_seconds * 1000;
+        let engine = Engine::new(Guest, Limits::default(), epoch, clock.now()).map_err(io::Error::other)?;
+        Ok(Host { epoll, listener, datagrams, engine, clock })
+    }
+
+    /// How long the loop may sleep: not at all while work is left, and for ever if nothing is armed.
+    fn wait(&self) -> Option<Timespec> {
+        let wait = self.engine.next_deadline()?.since(self.clock.now().at);
+        Timespec::try_from(wait).ok()
+    }
+
+    /// Accepts one of those who wait; the next event brings the next, as the listener is watched level-triggered.
+    /// (`src/reactor/listener.rs` shows what a server does when it is out of descriptors.)
+    fn accept(&mut self, now: Now) -> io::Result<()> {
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // An engine that is full tells the newcomer so; if it cannot even do that, the newcomer is dropped.
+        if let Ok(id) = self.engine.open(Link::new(stream)?, now)
+            && let Some(link) = self.engine.transport_mut(id)
+        {
+            let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            epoll::add(&self.epoll, &*link, EventData::new_u64(id.to_bits()), wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a datagram.
+    fn hear(&mut self, now: Now) -> io::Result<()> {
+        let mut buffer = [0; 1500];
+        let count = match self.datagrams.recv(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            outcome => outcome?,
+        };
+        let text = String::from_utf8_lossy(&buffer[..count]);
+        if text.trim_end() == "stop" {
+            self.engine.shutdown(now);
+        } else if let Err(error) = self.engine.run(now, |_, core| core.publish("udp", Message::new(&text))) {
+            eprintln!("a datagram is not published: {error}");
+        }
+        Ok(())
+    }
+}
+
+/// What epoll has told, in the engine's words.
+fn readiness(flags: EventFlags) -> Readiness {
+    Readiness {
+        readable: flags.intersects(EventFlags::IN | EventFlags::PRI),
+        writable: flags.contains(EventFlags::OUT),
+        read_closed: flags.intersects(EventFlags::RDHUP | EventFlags::HUP),
+        error: flags.contains(EventFlags::ERR),
+    }
+}
+
+/// The machine's clocks as the engine wants them: microseconds since a moment of the host's choosing, and seconds for the `Date` field.
+struct Clock {
+    origin: Monotonic,
+}
+
+impl Clock {
+    fn now(&self) -> Now {
+        let micros = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let unix_seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Now { at: Instant::from_micros(micros), unix_seconds }
+    }
+}

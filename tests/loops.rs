@@ -1,0 +1,268 @@
+//! Every embedding example as its user has it: a program that was started, with real sockets, in the loop that it shows.
+//!
+//! Each is asked for the same: a request is served, a stream gets what the host's own source tells, a timer goes off in time, fifty idle
+//! subscribers cost not one wake-up and no CPU, and the host's word ends it. Then what `echo_upgrade` and `bare_engine` show.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use support::{PATIENCE, Peer, get};
+
+/// An example that runs, and where it listens.
+struct Program {
+    child: Child,
+    addresses: Vec<SocketAddr>,
+    _out: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// Starts an example, and returns when it has said where it listens.
+    #[track_caller]
+    fn start(name: &str) -> Program {
+        let mut child = example(name).args(["0", "0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("the first line");
+        let words = line.split_whitespace().map(|word| word.trim_start_matches("http://"));
+        let addresses: Vec<SocketAddr> = words.filter_map(|word| word.parse().ok()).collect();
+        assert!(!addresses.is_empty(), "{name} says {line:?}");
+        Program { child, addresses, _out: out }
+    }
+
+    fn http(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// How often its threads went to sleep, all together: each wake-up is followed by one.
+    fn sleeps(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let of_one = |task: std::io::Result<std::fs::DirEntry>| {
+            let path = task.expect("a thread").path().join("status");
+            let status = std::fs::read_to_string(path).expect("it runs");
+            let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count.expect("Linux tells").trim().parse::<u64>().expect("a number")
+        };
+        tasks.map(of_one).sum()
+    }
+
+    /// CPU time so far, in hundredths of a second: a loop that spins never sleeps, and is found by this.
+    fn cpu(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("it runs");
+        // The name before may hold anything, also a bracket.
+        let fields = stat.rsplit_once(')').expect("a name in brackets").1;
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Kilobytes of memory that it holds, at most so far.
+    fn memory_max(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An example, built as the sources are now: cargo does not do that for a test that is run alone.
+#[track_caller]
+fn example(name: &str) -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        // This test lies in target/PROFILE/deps.
+        let own = std::env::current_exe().expect("a path");
+        let folder = own.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps");
+        let profile = folder.file_name().and_then(|name| name.to_str()).expect("a profile");
+        let profile = if profile == "debug" { "dev" } else { profile };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--examples", "--profile", profile])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(status.expect("cargo runs").success(), "the examples are built");
+        folder.join("examples")
+    });
+    Command::new(folder.join(name))
+}
+
+/// Puts an embedding example through all that it promises. `tell` is the host's own source.
+fn try_host(name: &str, channel: &str, tell: fn(&Program, &str)) {
+    let mut program = Program::start(name);
+
+    let answer =
+        Peer::ask(program.http(), &get("/", "Connection: close\r\n")).drain().expect("a whole answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n1 open\n"), "{answer}");
+
+    let begun = Instant::now();
+    Peer::ask(program.http(), &get("/later", "")).until("\r\n\r\nhalf a second later\n");
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+
+    let mut peers: Vec<Peer> =
+        (0..50).map(|_| Peer::ask(program.http(), &get(&format!("/{channel}"), ""))).collect();
+    for peer in &mut peers {
+        assert!(peer.until("\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    tell(&program, "hello");
+    for peer in &mut peers {
+        peer.until("data: hello\n\n\r\n");
+    }
+
+    // Once it sleeps it stays asleep: this read runs into its timeout, which is the second that nothing may happen in.
+    peers[0].set_patience(Duration::from_millis(200));
+    assert!(peers[0].drain().is_err(), "nothing comes");
+    let (sleeps, cpu) = (program.sleeps(), program.cpu());
+    peers[0].set_patience(Duration::from_secs(1));
+    assert!(peers[0].drain().is_err(), "nothing comes");
+    let (woken, spent) = (program.sleeps() - sleeps, program.cpu() - cpu);
+    println!("{name}: {woken} wake-ups and {spent} hundredths of CPU in a second");
+    assert_eq!((woken, spent), (0, 0), "wake-ups, and CPU, in a second without anything to do");
+
+    tell(&program, "again");
+    for peer in &mut peers {
+        peer.until("data: again\n\n\r\n");
+    }
+    tell(&program, "stop");
+    for peer in &mut peers {
+        assert_eq!(peer.drain().expect("the stream ends by itself"), "0\r\n\r\n");
+    }
+    assert!(program.wait().success());
+}
+
+/// A line to a port of the host's.
+fn say(address: SocketAddr, text: &str) {
+    let mut stream = TcpStream::connect(address).expect("the host listens");
+    stream.write_all(format!("{text}\n").as_bytes()).expect("the host reads");
+}
+
+#[test]
+fn embed_in_your_own_loop_keeps_its_promises() {
+    try_host("embed_in_your_own_loop", "udp", |program, text| {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        socket.send_to(text.as_bytes(), program.addresses[1]).expect("the host listens");
+    });
+}
+
+#[test]
+fn in_tokio_keeps_its_promises() {
+    try_host("in_tokio", "lines", |program, text| say(program.addresses[1], text));
+}
+
+#[test]
+fn in_mio_keeps_its_promises() {
+    try_host("in_mio", "lines", |program, text| say(program.http(), text));
+}
+
+#[test]
+fn in_mio_knows_its_two_protocols_however_the_bytes_are_cut() {
+    let program = Program::start("in_mio");
+    let mut listener = Peer::ask(program.http(), "G");
+    listener.send("ET /lines HTTP/1.1\r\nHost: a\r\n");
+    listener.send("\r\n");
+    listener.until("\r\n\r\n");
+    let mut teller = Peer::ask(program.http(), "one\ntw");
+    teller.send("o\n");
+    listener.until("data: one\n\n");
+    listener.until("data: two\n\n");
+    // A line without end is not waited for.
+    let stream = TcpStream::connect(program.http()).expect("the host listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let endless = std::thread::spawn({
+        let mut stream = stream.try_clone().expect("a descriptor is left");
+        move || while stream.write_all(&[b'x'; 1024]).is_ok() {}
+    });
+    let mut rest = Vec::new();
+    assert!({ &stream }.read_to_end(&mut rest).is_err() || rest.is_empty());
+    endless.join().expect("the writer is cut off");
+}
+
+#[test]
+fn echo_upgrade_gives_back_what_it_gets_and_does_not_read_what_nobody_takes() {
+    const TOTAL: usize = 48 * 1024 * 1024;
+    let mut program = Program::start("echo_upgrade");
+    let mut peer = Peer::ask(program.http(), &get("/", "Connection: upgrade\r\nUpgrade: echo\r\n"));
+    let head = peer.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    peer.send("hello");
+    assert_eq!(peer.take(5), "hello");
+    let before = program.memory_max();
+
+    // Sends without reading, until nothing is taken any more: by then the kernel holds what it can, and the example its bound.
+    let mut stream = peer.into_stream();
+    let number = |at: usize| (at / 7 % 251) as u8;
+    stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout can be set");
+    let piece: Vec<u8> = (0..TOTAL).map(number).collect();
+    let mut sent = 0;
+    while let Ok(count) = stream.write(&piece[sent..(sent + 65_536).min(TOTAL)]) {
+        sent += count;
+        assert!(sent < TOTAL, "everything is taken of a peer that does not read");
+    }
+    let held = program.memory_max() - before;
+    println!("{sent} bytes sent and not read cost the example {held} kB");
+    assert!(held < 2048, "{held} kB");
+
+    // Then both at once, and all comes back as it went.
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let mut writer = stream.try_clone().expect("a descriptor is left");
+    let rest = piece[sent..].to_vec();
+    let sending = std::thread::spawn(move || writer.write_all(&rest));
+    let mut heard = vec![0; TOTAL];
+    stream.read_exact(&mut heard).expect("all of it comes back");
+    assert!(heard == piece, "in order and whole");
+    sending.join().expect("the writer ends").expect("everything is taken");
+
+    let stop = "POST /stop HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    let answer = Peer::ask(program.http(), stop).drain().expect("a whole answer");
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert!(program.wait().success());
+}
+
+#[test]
+fn echo_upgrade_tells_others_what_it_speaks() {
+    let program = Program::start("echo_upgrade");
+    for request in
+        [get("/", "Connection: close\r\n"), get("/", "Connection: close, upgrade\r\nUpgrade: websocket\r\n")]
+    {
+        let answer = Peer::ask(program.http(), &request).drain().expect("a whole answer");
+        assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("Upgrade: echo\r\n"), "{answer}");
+    }
+    let old = "GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    let answer = Peer::ask(program.http(), old).drain().expect("a whole answer");
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+#[test]
+fn bare_engine_prints_the_transcript_of_its_header() {
+    let output = example("bare_engine").output().expect("it runs");
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let source = include_str!("../examples/bare_engine.rs");
+    let block = source.split("```").nth(1).expect("a block").strip_prefix("text\n").expect("of text");
+    let lines = block.lines().map(|line| line.trim_start_matches("//!"));
+    let shown: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    assert_eq!(printed.trim_end(), shown.join("\n").trim_end());
+}
