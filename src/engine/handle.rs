@@ -99,7 +99,7 @@ impl Handle {
     /// Whether the exchange is open, as far as the engine has told.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.sight.check() != Err(WriteError::Ended)
+        self.check() != Err(WriteError::Ended)
     }
 
     /// Writes body bytes as [`Ctx::write`](crate::Ctx::write) does, in the engine's next turn. Writes of one thread keep their order.
@@ -108,7 +108,7 @@ impl Handle {
     /// [`WriteError::Ended`] if the exchange has ended, [`WriteError::Full`] if its peer is owed as much as it may be, as many bytes are
     /// under way to it, or as many commands wait as may wait. Nothing was taken then; try again a moment later.
     pub fn write(&self, bytes: impl Into<Vec<u8>>) -> Result<(), WriteError> {
-        self.sight.check()?;
+        self.check()?;
         let (id, bytes, sight) = (self.id, bytes.into(), Arc::clone(&self.sight));
         let length = bytes.len();
         self.sight.set_out(length)?;
@@ -146,6 +146,12 @@ impl Handle {
         }
         let id = self.id;
         self.post(move |core| core.set_timeout(id, timeout))
+    }
+
+    /// What the engine has told of the exchange. One that is gone tells nothing any more, so whoever waits for room would wait for ever.
+    fn check(&self) -> Result<(), WriteError> {
+        let seen = self.sight.check();
+        if seen != Err(WriteError::Ended) && self.remote.is_closed() { Err(WriteError::Ended) } else { seen }
     }
 
     fn post(&self, command: impl FnOnce(&mut Core) + Send + 'static) -> Result<(), WriteError> {

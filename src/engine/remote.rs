@@ -55,6 +55,12 @@ impl<H> Remote<H> {
         self.mailbox.ring();
         Ok(())
     }
+
+    /// Whether the engine is gone: nothing that is posted from now on is ever carried out.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.mailbox.lock().is_closed
+    }
 }
 
 impl<H> Clone for Remote<H> {

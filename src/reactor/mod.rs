@@ -89,8 +89,8 @@ pub struct Reactor<H: Handler> {
     addresses: Vec<Address>,
     parties: Addresses,
     clock: Clock,
-    /// Whether the last batch of events came back full: there may be more that the poll has not told yet.
-    is_batch_full: bool,
+    /// Whether there may be events that the poll has not told yet: the last batch came back full, or a signal came instead of it.
+    has_untold: bool,
 }
 
 impl<H: Handler> Reactor<H> {
@@ -157,7 +157,7 @@ impl<H: Handler> Reactor<H> {
             addresses: Vec::new(),
             parties,
             clock,
-            is_batch_full: false,
+            has_untold: false,
         })
     }
 
@@ -305,8 +305,12 @@ impl<H: Handler> Reactor<H> {
     /// As for [`run`](Reactor::run).
     pub fn turn(&mut self, wait_max: Option<Duration>) -> io::Result<()> {
         let wait = self.wait(wait_max);
+        let mut is_cut_short = false;
         match self.poll.poll(&mut self.events, wait) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                is_cut_short = true;
+            }
             outcome => outcome?,
         }
         let begun = self.clock.now();
@@ -322,7 +326,7 @@ impl<H: Handler> Reactor<H> {
                 self.engine.ready(ConnectionId::from_bits(token.0 as u64), readiness(event), begun);
             }
         }
-        self.is_batch_full = count == EVENTS;
+        self.has_untold = is_cut_short || count == EVENTS;
         self.accept();
         self.engine.turn(self.clock.now());
         while let Some((id, transport)) = self.engine.next_closed() {
@@ -352,8 +356,8 @@ impl<H: Handler> Reactor<H> {
     /// When the next turn is due, if nothing happens before.
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let accepting = self.listeners.iter().filter_map(|listener| listener.next_attempt(now)).min();
-        let full = self.is_batch_full.then_some(now);
-        [self.engine.next_deadline(), accepting, full].into_iter().flatten().min()
+        let untold = self.has_untold.then_some(now);
+        [self.engine.next_deadline(), accepting, untold].into_iter().flatten().min()
     }
 
     /// Takes in a share of those who wait.
