@@ -181,7 +181,12 @@ impl Peer {
     /// Connects to a path. For what a test does, a stream is a stream.
     #[track_caller]
     pub(crate) fn connect_unix(path: &Path) -> Peer {
-        let stream = UnixStream::connect(path).expect("somebody listens");
+        Peer::on_unix(UnixStream::connect(path).expect("somebody listens"))
+    }
+
+    /// One end of a Unix-domain stream.
+    #[track_caller]
+    pub(crate) fn on_unix(stream: UnixStream) -> Peer {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         Peer { stream: TcpStream::from(OwnedFd::from(stream)), seen: String::new() }
     }
