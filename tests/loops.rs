@@ -266,3 +266,19 @@ fn bare_engine_prints_the_transcript_of_its_header() {
     let shown: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
     assert_eq!(printed.trim_end(), shown.join("\n").trim_end());
 }
+
+#[test]
+fn the_guide_shows_what_the_examples_are() {
+    let sources = [
+        include_str!("../examples/in_mio.rs"),
+        include_str!("../examples/in_tokio.rs"),
+        include_str!("../examples/embed_in_your_own_loop/host.rs"),
+    ];
+    let guide = include_str!("../docs/embedding.md");
+    let shown: Vec<&str> =
+        guide.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(shown.len(), 3, "a block that is not run is cut from an example");
+    for block in shown {
+        assert!(sources.iter().any(|source| source.contains(block)), "no example has\n{block}");
+    }
+}

@@ -11,7 +11,7 @@
 //! edge-triggered, as tokio does, the deadline is *now* then. So ask for the deadline anew after each turn.
 //!
 //! Invariant: who waits for both misses nothing and is never woken in vain.
-//! Examples: `embed_in_your_own_loop`, `in_tokio`, `in_mio`.
+//! Examples: `in_mio`, `in_tokio`; the guide is docs/embedding.md.
 //! Next: `clock.rs`.
 
 use std::io;
@@ -154,3 +154,8 @@ impl<H: Handler> std::os::fd::AsRawFd for Reactor<H> {
         self.poll.as_raw_fd()
     }
 }
+
+/// The guide's own code, compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Guide;
