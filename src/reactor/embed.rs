@@ -17,6 +17,8 @@
 use std::io;
 use std::time::Instant;
 
+#[cfg(unix)]
+use super::listener::Listener;
 use super::socket::Socket;
 use super::{Reactor, round_up};
 use crate::engine::{Core, Handler};
@@ -120,6 +122,16 @@ impl<H: Handler> Reactor<H> {
     ) -> io::Result<ConnectionId> {
         stream.set_nonblocking(true)?;
         self.take_over(Socket::unix(mio::net::UnixStream::from_std(stream)), already_read)
+    }
+
+    /// Takes one more listener over that is open already, at a path: for instance one that an init system has bound. Its mode is as it was, and
+    /// its path stays when the reactor stops listening. For one at a port there is [`add_listener`](Reactor::add_listener).
+    ///
+    /// # Errors
+    /// As the system says.
+    #[cfg(unix)]
+    pub fn add_unix_listener(&mut self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
+        self.add(Listener::from_std_unix(listener)?)
     }
 
     fn take_over(&mut self, socket: Socket, already_read: &[u8]) -> io::Result<ConnectionId> {

@@ -108,9 +108,19 @@ impl Listener {
     /// is known at once.
     #[cfg(unix)]
     pub(crate) fn bind_unix(path: &std::path::Path) -> io::Result<Listener> {
-        let door = UnixDoor::bind(path)?;
+        Ok(Listener::at(UnixDoor::bind(path)?))
+    }
+
+    /// Takes over a listener at a path that is open already.
+    #[cfg(unix)]
+    pub(crate) fn from_std_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Listener> {
+        Ok(Listener::at(UnixDoor::from_std(listener)?))
+    }
+
+    #[cfg(unix)]
+    fn at(door: UnixDoor) -> Listener {
         let address = Address::Unix(door.path().to_owned());
-        Ok(Listener::new(Door::Unix(door), address))
+        Listener::new(Door::Unix(door), address)
     }
 
     fn new(door: Door, address: Address) -> Listener {

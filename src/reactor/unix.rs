@@ -24,8 +24,10 @@ const MODE: u32 = 0o660;
 
 /// An open listener on a path.
 pub(crate) struct UnixDoor {
-    /// Dropped before the socket: while that is open, no other file can have the same number.
-    name: Name,
+    /// Dropped before the socket: while that is open, no other file can have the same number. None if somebody else has bound it, whose the
+    /// path then is.
+    _name: Option<Name>,
+    path: PathBuf,
     pub(crate) socket: UnixListener,
 }
 
@@ -51,12 +53,21 @@ impl UnixDoor {
         fs::set_permissions(&name.path, Permissions::from_mode(MODE))?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(UnixDoor { name, socket: UnixListener::from_std(socket.into()) })
+        let path = name.path.clone();
+        Ok(UnixDoor { _name: Some(name), path, socket: UnixListener::from_std(socket.into()) })
+    }
+
+    /// Takes over a listener that somebody else has bound. Its mode stays as it is, and so does its path at the end.
+    pub(crate) fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<UnixDoor> {
+        listener.set_nonblocking(true)?;
+        // One without a name, or with one outside of the file system, has the empty path.
+        let path = listener.local_addr()?.as_pathname().unwrap_or(Path::new("")).to_owned();
+        Ok(UnixDoor { _name: None, path, socket: UnixListener::from_std(listener) })
     }
 
     /// Where it listens.
     pub(crate) fn path(&self) -> &Path {
-        &self.name.path
+        &self.path
     }
 }
 

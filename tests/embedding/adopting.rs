@@ -2,12 +2,12 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use encke::engine::ALREADY_READ_MAX;
 use encke::{Address, Limits, Reactor};
 
-use crate::support::{Peer, get};
+use crate::support::{Folder, Peer, get};
 use crate::{Actor, Host};
 
 /// A connection as two programs have it: the peer, and what the one that accepts has in hand.
@@ -187,4 +187,23 @@ fn a_listener_that_is_open_already_is_taken_over_with_those_who_wait_at_it() {
         let mut peer = Peer::ask(address, &get("/", "Connection: close\r\n"));
         assert!(host.during(|| peer.drain().expect("a clean end")).ends_with("ok\n"));
     }
+}
+
+#[test]
+fn a_listener_at_a_path_is_taken_over_and_its_path_is_left_to_whoever_has_bound_it() {
+    let folder = Folder::new("adopting");
+    let path = folder.path("socket");
+    let listener = UnixListener::bind(&path).expect("a path of our own");
+    let mut early = Peer::connect_unix(&path);
+    early.send(&get("/", "Connection: close\r\n"));
+    let mut host = Host::new();
+    host.reactor.add_unix_listener(listener).expect("it can be watched");
+    assert_eq!(host.reactor.addresses().last(), Some(&Address::Unix(path.clone())));
+    let mut late = Peer::connect_unix(&path);
+    late.send(&get("/", "Connection: close\r\n"));
+    for peer in [&mut early, &mut late] {
+        assert!(host.during(|| peer.drain().expect("a clean end")).ends_with("ok\n"));
+    }
+    drop(host);
+    assert!(path.exists() && UnixStream::connect(&path).is_err(), "closed, and not unlinked");
 }
