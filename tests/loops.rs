@@ -109,6 +109,20 @@ fn example(name: &str) -> Command {
     Command::new(folder.join(name))
 }
 
+/// That a program does nothing at all for a second, in which one of its peers waits in vain.
+fn assert_idle(name: &str, program: &Program, peer: &mut Peer) {
+    // Once it sleeps it stays asleep: this read runs into its timeout, which is the second that nothing may happen in.
+    peer.set_patience(Duration::from_millis(200));
+    assert!(peer.drain().is_err(), "nothing comes");
+    let (sleeps, cpu) = (program.sleeps(), program.cpu());
+    peer.set_patience(Duration::from_secs(1));
+    assert!(peer.drain().is_err(), "nothing comes");
+    peer.set_patience(PATIENCE);
+    let (woken, spent) = (program.sleeps() - sleeps, program.cpu() - cpu);
+    println!("{name}: {woken} wake-ups and {spent} hundredths of CPU in a second");
+    assert_eq!((woken, spent), (0, 0), "wake-ups, and CPU, in a second without anything to do");
+}
+
 /// Puts an embedding example through all that it promises. `tell` is the host's own source.
 fn try_host(name: &str, channel: &str, tell: fn(&Program, &str)) {
     let mut program = Program::start(name);
@@ -132,15 +146,7 @@ fn try_host(name: &str, channel: &str, tell: fn(&Program, &str)) {
         peer.until("data: hello\n\n\r\n");
     }
 
-    // Once it sleeps it stays asleep: this read runs into its timeout, which is the second that nothing may happen in.
-    peers[0].set_patience(Duration::from_millis(200));
-    assert!(peers[0].drain().is_err(), "nothing comes");
-    let (sleeps, cpu) = (program.sleeps(), program.cpu());
-    peers[0].set_patience(Duration::from_secs(1));
-    assert!(peers[0].drain().is_err(), "nothing comes");
-    let (woken, spent) = (program.sleeps() - sleeps, program.cpu() - cpu);
-    println!("{name}: {woken} wake-ups and {spent} hundredths of CPU in a second");
-    assert_eq!((woken, spent), (0, 0), "wake-ups, and CPU, in a second without anything to do");
+    assert_idle(name, &program, &mut peers[0]);
 
     tell(&program, "again");
     for peer in &mut peers {
@@ -202,20 +208,25 @@ fn in_mio_knows_its_two_protocols_however_the_bytes_are_cut() {
 
 #[test]
 fn echo_upgrade_gives_back_what_it_gets_and_does_not_read_what_nobody_takes() {
-    const TOTAL: usize = 48 * 1024 * 1024;
+    const TOTAL: usize = 32 * 1024 * 1024;
     let mut program = Program::start("echo_upgrade");
-    let mut peer = Peer::ask(program.http(), &get("/", "Connection: upgrade\r\nUpgrade: echo\r\n"));
+    let request = get("/", "Connection: upgrade\r\nUpgrade: echo\r\n");
+    let mut peer = Peer::ask(program.http(), &request);
     let head = peer.until("\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    let tunnels: Vec<Peer> = (0..49).map(|_| Peer::ask(program.http(), &request)).collect();
+    assert_idle("echo_upgrade", &program, &mut peer);
     peer.send("hello");
     assert_eq!(peer.take(5), "hello");
     let before = program.memory_max();
 
     // Sends without reading, until nothing is taken any more: by then the kernel holds what it can, and the example its bound.
     let mut stream = peer.into_stream();
-    let number = |at: usize| (at / 7 % 251) as u8;
     stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout can be set");
-    let piece: Vec<u8> = (0..TOTAL).map(number).collect();
+    // No power of two, so that a piece that is lost or doubled shows.
+    let pattern: Vec<u8> = (0..251).collect();
+    let mut piece = pattern.repeat(TOTAL / pattern.len() + 1);
+    piece.truncate(TOTAL);
     let mut sent = 0;
     while let Ok(count) = stream.write(&piece[sent..(sent + 65_536).min(TOTAL)]) {
         sent += count;
@@ -235,6 +246,7 @@ fn echo_upgrade_gives_back_what_it_gets_and_does_not_read_what_nobody_takes() {
     assert!(heard == piece, "in order and whole");
     sending.join().expect("the writer ends").expect("everything is taken");
 
+    drop(tunnels);
     let stop = "POST /stop HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
     let answer = Peer::ask(program.http(), stop).drain().expect("a whole answer");
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
