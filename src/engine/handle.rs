@@ -9,8 +9,9 @@
 //!                              └──────── open | full | ended ◄─────────────────────┘
 //! ```
 //!
-//! Invariants: nothing here blocks; what is under way to an exchange is bounded in bytes; a handle names an exchange and not a connection, so one that has ended reaches nobody, ever; a write
-//! that was accepted goes out, unless the exchange ends before: then it is dropped and counted ([`Counters::dropped`](crate::Counters::dropped)).
+//! Invariants: nothing here blocks; what is under way to an exchange is bounded in bytes; a handle names an exchange and not a connection,
+//! so one that has ended reaches nobody, ever, and says so, also when the engine is gone; a write that was accepted goes out, unless the
+//! exchange ends before: then it is dropped and counted ([`Counters::dropped`](crate::Counters::dropped)).
 //!
 //! Next: `mod.rs`.
 

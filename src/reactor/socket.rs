@@ -84,13 +84,15 @@ fn more_if(is_whole: bool) -> More {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     #[cfg(target_os = "linux")]
     fn a_connection_costs_a_descriptor_and_nothing_else() {
         // With debug assertions mio remembers which poll a socket belongs to.
         let allowed = if cfg!(debug_assertions) { 16 } else { 4 };
-        assert!(size_of::<Option<Socket>>() <= allowed, "{} bytes", size_of::<Option<Socket>>());
+        assert!(
+            size_of::<Option<super::Socket>>() <= allowed,
+            "{} bytes",
+            size_of::<Option<super::Socket>>()
+        );
     }
 }

@@ -109,7 +109,9 @@ impl Host {
     }
 
     fn ask(&self, request: &str) -> Peer {
-        Peer::ask(self.reactor.local_addr().expect("it listens"), request)
+        let mut peer = self.connect();
+        peer.send(request);
+        peer
     }
 
     /// Has turns until something is so.
