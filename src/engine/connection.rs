@@ -319,6 +319,9 @@ impl Connection {
     }
 }
 
+/// Output that was taken and may still lie before what was not.
+const TAKEN_BYTES_MAX: usize = 64 * 1024;
+
 /// What a busy connection has besides its entry. Goes back to the pool as soon as nothing is in it.
 pub(crate) struct Buffers {
     /// Bytes that have come and cannot be used yet: half a head, or the requests behind the one being answered.
@@ -404,6 +407,10 @@ impl Buffers {
         if self.taken == self.output.len() {
             self.output.clear();
             self.taken = 0;
+        } else if self.taken >= TAKEN_BYTES_MAX && self.taken >= self.output.len() / 2 {
+            // A handler that goes on writing to a peer that never takes all of it: what is moved is less than what was taken.
+            self.output.drain(..self.taken);
+            self.taken = 0;
         }
     }
 
@@ -442,6 +449,23 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_peer_has_taken_does_not_pile_up_before_what_it_has_not() {
+        let mut buffers = Buffers::new();
+        let mut taken = 0;
+        // A handler that goes on writing whenever half is gone, to a peer that never takes all of it.
+        for round in 0..1_000_u32 {
+            buffers.output.extend_from_slice(&[round as u8; 64 * 1024]);
+            while buffers.owed() > 32 * 1024 {
+                let front = buffers.front().len().min(10_000);
+                buffers.take(front);
+                taken += front;
+            }
+        }
+        assert_eq!(taken + buffers.owed(), 1_000 * 64 * 1024, "owed before = taken + owed after");
+        assert!(buffers.output.capacity() <= 1024 * 1024, "{} bytes are kept", buffers.output.capacity());
+    }
 
     #[test]
     fn the_entry_stays_small() {
