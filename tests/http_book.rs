@@ -6,12 +6,16 @@
 //!
 //! What the pages may contain is told at the head of `page.rs`. A page is run as a reader would: with `sh`, a real `curl` and the command
 //! itself. Where it says 127.0.0.1:8080, the test has a port of its own; where it says `EPOCH`, that server's.
+//!
+//! `supported.rs` does the same with `docs/SUPPORTED.md`, whose tables are sent.
 
 #[path = "http_book/page.rs"]
 mod page;
 #[path = "http_book/pattern.rs"]
 mod pattern;
 mod support;
+#[path = "http_book/supported.rs"]
+mod supported;
 #[path = "http_book/terminal.rs"]
 mod terminal;
 
