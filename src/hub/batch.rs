@@ -61,8 +61,14 @@ pub(crate) enum Next {
     End,
 }
 
-/// What comes next for `by`, who was told already of what is missing through `told`.
-pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &Slab<Channel>) -> Next {
+/// What comes next for `by`, who was told already of what each channel of the audience had lost through the number in `told`, if
+/// there is such a list.
+pub(crate) fn next(
+    by: &Subscriber,
+    told: Option<&[u64]>,
+    audience: &Audience,
+    channels: &Slab<Channel>,
+) -> Next {
     let from = by.cursor;
     let heard = || audience.channels.iter().map(|&channel| &channels[channel as usize]);
     let lost = || heard().map(Channel::trimmed_through);
@@ -76,8 +82,10 @@ pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &S
         return Next::Gap(lost().fold(limit, u64::min).max(from));
     }
     if from < audience.end {
+        let told = |index: usize| told.map_or(0, |told| told[index]);
+        let untold = |(index, through): (usize, u64)| (through > from.max(told(index))).then_some(through);
         let holds = |&number: &u64| heard().any(|channel| channel.holds(number));
-        let gap = match lost().filter(|&through| through > from.max(told)).min() {
+        let gap = match lost().enumerate().filter_map(untold).min() {
             // Of what is missing the last stood where nothing is held; if there is no such place, nothing is.
             Some(gap) if gap > limit => (from + 1..=limit).rev().find(|number| !holds(number)),
             gap => gap,
@@ -96,16 +104,16 @@ pub(crate) fn next(by: &Subscriber, told: u64, audience: &Audience, channels: &S
     }
 }
 
-/// Which bytes a batch is. As no two messages share a number, `end` names one state of one audience's channels, up to what has been
-/// trimmed of them since, and that is what `limit` tells. When the audience goes, so does its batch, for another may get its number.
+/// Which bytes a batch is. As no two messages share a number, `end` names one state of one audience's channels. Whoever lets an
+/// audience go, whose number another may have, or takes messages out of a ring that the batch may hold, says so.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     audience: u32,
     from: u64,
     end: u64,
     limit: u64,
-    /// What is missing through here its taker was told of before; none of it concerns a taker who stands behind.
-    told: u64,
+    /// Whether its taker was told of something when it came, which it is then not told again.
+    is_told: bool,
     dress: Dress,
     bytes_max: usize,
 }
@@ -127,8 +135,8 @@ pub(crate) struct Source<'s> {
     pub(crate) formats: &'s Formats,
     pub(crate) ledger: &'s Ledger,
     pub(crate) epoch: u64,
-    /// What the taker was told of as missing when it came.
-    pub(crate) told: u64,
+    /// Whether the taker was told of something when it came.
+    pub(crate) is_told: bool,
 }
 
 /// The one batch of a hub that is kept, with its buffers.
@@ -186,8 +194,8 @@ impl SharedBatch {
     ) -> &[u8] {
         self.lent_to = by.name;
         let (audience, end) = (source.number, source.audience.end);
-        let told = if source.told > by.cursor { source.told } else { 0 };
-        let key = Key { audience, from: by.cursor, end, limit, told, dress: by.dress, bytes_max };
+        let is_told = source.is_told;
+        let key = Key { audience, from: by.cursor, end, limit, is_told, dress: by.dress, bytes_max };
         if self.key != Some(key) {
             self.fill(&key, source);
         }
@@ -229,19 +237,11 @@ impl SharedBatch {
         Some((part.seq, index + 1, rest))
     }
 
-    /// Forgets what was put together for an audience that goes: another one may get its number.
-    pub(crate) fn retire(&mut self, audience: u32) {
-        if self.key.is_some_and(|key| key.audience == audience) {
-            self.key = None;
-            self.parts.clear();
-            self.joined.clear();
-        }
-    }
-
     /// Whether the kept batch is what `by` lacks: the same audience, place and dress, nothing published since, and nothing trimmed.
     pub(crate) fn kept_for(&mut self, by: &Subscriber, audience: u32, end: u64) -> bool {
         let (bytes_max, limit) = (self.bytes_max, u64::MAX);
-        let key = Key { audience, from: by.cursor, end, limit, told: 0, dress: by.dress, bytes_max };
+        let is_told = false;
+        let key = Key { audience, from: by.cursor, end, limit, is_told, dress: by.dress, bytes_max };
         let is_kept = self.key == Some(key) && by.opening == Opening::Done;
         if is_kept {
             self.lent_to = by.name;
@@ -256,11 +256,18 @@ impl SharedBatch {
         }
     }
 
-    /// Lets go of what is kept, for memory is short.
+    /// Lets go of what is kept.
     pub(crate) fn forget(&mut self) {
         self.key = None;
         self.parts = Vec::new();
         self.joined = Vec::new();
+    }
+
+    /// Lets go of it if it is of this audience, whose number is free now.
+    pub(crate) fn forget_audience(&mut self, number: u32) {
+        if self.key.is_none_or(|key| key.audience == number) {
+            self.forget();
+        }
     }
 
     /// The bytes of the current batch.

@@ -39,8 +39,8 @@ pub(crate) enum Health {
 pub(crate) enum Refill {
     /// It does.
     MayFill,
-    /// It has been filled less than ten seconds ago.
-    Rests,
+    /// It has been filled less than ten seconds ago. The number tells this filling from others.
+    Rests(u8),
 }
 
 /// A subscriber's health and purse, in two bytes.
@@ -80,7 +80,7 @@ impl Standing {
     }
 
     fn refill(self) -> Refill {
-        if self.packed & 4 == 0 { Refill::MayFill } else { Refill::Rests }
+        if self.packed & 4 == 0 { Refill::MayFill } else { Refill::Rests(self.packed >> 4) }
     }
 
     fn set_health(&mut self, health: Health) {
@@ -110,8 +110,15 @@ fn pack(health: Health, refill: Refill) -> u8 {
         Health::Blocked => 1,
         Health::Slow => 2,
     };
-    health | if refill == Refill::Rests { 4 } else { 0 }
+    let refill = match refill {
+        Refill::MayFill => 0,
+        Refill::Rests(number) => 4 | number << 4,
+    };
+    health | refill
 }
+
+/// As many as can be told apart by what is left of a byte.
+const FILLINGS: u8 = 16;
 
 /// The clock of all purses: which of them will be empty when, and which may be filled again.
 pub(crate) struct Graces {
@@ -120,15 +127,18 @@ pub(crate) struct Graces {
     /// Units at which purses are empty, and whose. Each has one entry at most, however often it blocks: its end can only move back while
     /// it waits here, and an entry that comes up too early is put in again for when it is due.
     ends: BinaryHeap<Reverse<(u64, u32)>>,
-    /// When purses may be filled again, in order. A name that another has by now may fill early; it could as well have
-    /// reconnected.
-    refills: VecDeque<(Instant, u32)>,
+    /// When purses may be filled again, whose, and after which filling, in order. An entry that somebody left behind, whose name
+    /// another has by now, is of another filling and passed over: else whoever came to a busy number would be given a purse for each
+    /// who had it before.
+    refills: VecDeque<(Instant, u32, u8)>,
+    /// Counts fillings.
+    fillings: u8,
 }
 
 impl Graces {
     pub(crate) fn new(grace: Duration) -> Graces {
         let unit = (grace.as_micros() as u64).div_ceil(u64::from(FULL)).max(1);
-        Graces { unit, ends: BinaryHeap::new(), refills: VecDeque::new() }
+        Graces { unit, ends: BinaryHeap::new(), refills: VecDeque::new(), fillings: 0 }
     }
 
     fn unit_at(&self, now: Instant) -> u64 {
@@ -178,9 +188,10 @@ impl Graces {
             && standing.purse < FULL
             && standing.refill() == Refill::MayFill;
         if is_due {
+            self.fillings = (self.fillings + 1) % FILLINGS;
             standing.purse = FULL;
-            standing.set_refill(Refill::Rests);
-            self.refills.push_back((now + REFILL_AFTER, name));
+            standing.set_refill(Refill::Rests(self.fillings));
+            self.refills.push_back((now + REFILL_AFTER, name, self.fillings));
         }
     }
 
@@ -220,13 +231,21 @@ impl Graces {
     }
 
     /// Whose purse may be filled again from now on: pass it to [`Graces::allow_refill`].
-    pub(crate) fn take_refill(&mut self, now: Instant) -> Option<u32> {
-        self.refills.front().filter(|(due, _)| *due <= now)?;
-        self.refills.pop_front().map(|(_, name)| name)
+    pub(crate) fn take_refill(&mut self, now: Instant) -> Option<(u8, u32)> {
+        self.refills.front().filter(|(due, ..)| *due <= now)?;
+        self.refills.pop_front().map(|(_, name, filling)| (filling, name))
     }
 
-    pub(crate) fn allow_refill(standing: &mut Standing) {
-        standing.set_refill(Refill::MayFill);
+    /// Ten seconds after that filling, the next is allowed, if it is the one that was meant.
+    pub(crate) fn allow_refill(standing: &mut Standing, filling: u8) {
+        if standing.refill() == Refill::Rests(filling) {
+            standing.set_refill(Refill::MayFill);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
     }
 
     /// When the next purse is empty. That one may be filled again is nothing to wake up for.
@@ -250,8 +269,8 @@ mod tests {
             assert_eq!(name, 7);
             is_slow |= graces.end(standing, name, end);
         }
-        while graces.take_refill(now).is_some() {
-            Graces::allow_refill(standing);
+        while let Some((filling, _)) = graces.take_refill(now) {
+            Graces::allow_refill(standing, filling);
         }
         is_slow
     }

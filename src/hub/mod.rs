@@ -62,7 +62,7 @@ mod subscribers;
 mod tests;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ pub(crate) const CHANNELS_PER_SUBSCRIPTION_MAX: usize = 32;
 pub struct Hub {
     head: MessageId,
     now: Instant,
-    /// Counts turns, so that some things are done once in each.
+    /// Counts the occasions on which floors are looked for, at least one in each turn.
     turn: u32,
     bounds: HubBounds,
     ledger: Ledger,
@@ -164,16 +164,19 @@ pub struct Hub {
     audiences: Slab<Audience>,
     /// Where each subscriber stands, by its number.
     places: Vec<Place>,
-    /// What subscribers of several channels were told when they came: all that is missing through this number. Looked up only.
-    told: HashMap<u32, u64>,
+    /// What subscribers of several channels were told when they came: for each channel of their audience, through which number
+    /// messages were missing. Looked up only; there until the cursor has passed it.
+    told: HashMap<u32, Box<[u64]>>,
     rotation: Rotation,
     batch: SharedBatch,
     ages: Ages,
     graces: Graces,
     /// Channels that hold publishers.
     pressed: Vec<u32>,
+    /// Whether something has changed since it was found that no held publisher may go.
+    is_stirred: bool,
     /// Publishers whose channel is gone.
-    released: Vec<ExchangeId>,
+    released: VecDeque<ExchangeId>,
     /// The largest `end` of all channels that went away. A new channel begins with it, because it may be one of
     /// them: a needless notice may come, a missing one never.
     lost_through: u64,
@@ -210,7 +213,8 @@ impl Hub {
             ages: Ages::new(bounds.history_age_max),
             graces: Graces::new(bounds.grace),
             pressed: Vec::new(),
-            released: Vec::new(),
+            is_stirred: false,
+            released: VecDeque::new(),
             lost_through: 0,
             stats: HubStats::default(),
         }
@@ -219,6 +223,7 @@ impl Hub {
     /// What time it is, from now on.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.now = now;
+        self.end_graces();
     }
 
     /// The id of the newest message of any channel; `EPOCH-0` before the first.

@@ -54,8 +54,12 @@ impl Hub {
     /// A publisher that has waited long enough. The next of its channel is let go only if the pressure is still low, so ask when
     /// this one has published.
     pub(crate) fn next_released(&mut self) -> Option<ExchangeId> {
-        if let Some(publisher) = self.released.pop() {
+        if let Some(publisher) = self.released.pop_front() {
             return Some(publisher);
+        }
+        if std::mem::take(&mut self.is_stirred) {
+            // A floor that was found before may be low, and nobody would ask again.
+            self.turn = self.turn.wrapping_add(1);
         }
         let now = self.now;
         for position in 0..self.pressed.len() {
@@ -69,6 +73,7 @@ impl Hub {
             if held.is_empty() {
                 self.pressed.swap_remove(position);
             }
+            self.is_stirred = true;
             return publisher;
         }
         None
@@ -83,9 +88,6 @@ impl Hub {
 
     /// When the first channel that holds publishers has had patience enough.
     pub(crate) fn next_impatience(&self) -> Option<Instant> {
-        if !self.released.is_empty() {
-            return Some(self.now);
-        }
         let held = self.pressed.iter().filter_map(|&index| self.channels[index as usize].held.as_ref());
         held.filter_map(|held| held.end()).min()
     }

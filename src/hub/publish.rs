@@ -50,10 +50,11 @@ impl Hub {
 
     /// Appends a message to a channel, which comes into being if need be. Its subscribers are visited from now on.
     pub(crate) fn publish(&mut self, channel: &str, message: Message<'_>) -> Result<Published, WriteError> {
-        self.append(channel, message, MessageId { seq: self.head.seq + 1, ..self.head })
+        self.append(channel, message, MessageId { seq: self.head.seq.saturating_add(1), ..self.head })
     }
 
-    /// The same under an id from outside, which has to be of this epoch and above all before it.
+    /// The same under an id from outside, which has to be of this epoch and above all before it. The last number of all is none: an
+    /// ended channel's subscribers are to reach a place that no message has.
     pub(crate) fn append(
         &mut self,
         channel: &str,
@@ -62,7 +63,7 @@ impl Hub {
     ) -> Result<Published, WriteError> {
         message.event.map_or(Ok(()), message::check_event)?;
         message.key.map_or(Ok(()), message::check_key)?;
-        if id.epoch != self.head.epoch || id.seq <= self.head.seq {
+        if id.epoch != self.head.epoch || id.seq <= self.head.seq || id.seq == u64::MAX {
             return Err(WriteError::StaleId);
         }
         let index = self.open(channel)?;
@@ -123,15 +124,21 @@ impl Hub {
         if names.len() > CHANNELS_PER_SUBSCRIPTION_MAX {
             return Err(WriteError::TooManyChannels);
         }
-        let mut cost = 0;
-        for name in names {
-            message::check_channel(name)?;
-            cost += if self.names.contains_key(*name) { 0 } else { Channel::cost(name) };
-        }
-        // All room is made before anything is opened: making it may let go of channels.
-        let fresh = names.iter().filter(|name| !self.names.contains_key(**name)).count();
-        if fresh > 0 && (self.channels.len() + fresh > self.bounds.channels_max || !self.make_room(cost)) {
-            return Err(WriteError::TooManyChannels);
+        names.iter().try_for_each(|name| message::check_channel(name))?;
+        // All room is made before anything is opened. Making it may let go of channels, also of these.
+        loop {
+            let before = self.channels.len();
+            let is_new =
+                |index: usize, name: &str| !self.names.contains_key(name) && !names[..index].contains(&name);
+            let new = names.iter().enumerate().filter(|(index, name)| is_new(*index, name));
+            let (count, cost) =
+                new.fold((0, 0), |(count, cost), (_, name)| (count + 1, cost + Channel::cost(name)));
+            if count > 0 && (before + count > self.bounds.channels_max || !self.make_room(cost)) {
+                return Err(WriteError::TooManyChannels);
+            }
+            if self.channels.len() == before {
+                break;
+            }
         }
         let mut channels: Vec<u32> = names.iter().map(|name| self.find_or_create(name)).collect();
         channels.sort_unstable();
@@ -169,7 +176,9 @@ impl Hub {
     fn open(&mut self, name: &str) -> Result<u32, WriteError> {
         if !self.names.contains_key(name) {
             message::check_channel(name)?;
-            if self.channels.len() >= self.bounds.channels_max || !self.make_room(Channel::cost(name)) {
+            if self.channels.len() >= self.bounds.channels_max
+                || !self.make_room_for_newer(Channel::cost(name))
+            {
                 return Err(WriteError::TooManyChannels);
             }
         }
@@ -189,17 +198,20 @@ impl Hub {
 
     /// Lets an audience go that has no subscribers, and channels that nobody would miss then.
     pub(crate) fn retire_audience_if_unused(&mut self, number: u32) {
-        let audience = &self.audiences[number as usize];
-        // One that is hot is named by the rotation, and comes by here again when it leaves it.
-        if !audience.subscribers.is_empty() || audience.subscribers.is_hot() {
+        let audience = &mut self.audiences[number as usize];
+        if !audience.subscribers.is_empty() {
             return;
         }
-        let audience = self.audiences.remove(number as usize);
-        self.batch.retire(number);
-        if self.sets.get(&audience.channels) == Some(&number) {
-            self.sets.remove(&audience.channels);
+        let channels = std::mem::take(&mut audience.channels);
+        // One that is hot is named by the rotation: nobody finds it any more, and it comes by here again when it leaves that.
+        if !audience.subscribers.is_hot() {
+            self.audiences.remove(number as usize);
+            self.batch.forget_audience(number);
         }
-        for &channel in audience.channels.iter() {
+        if self.sets.get(&channels) == Some(&number) {
+            self.sets.remove(&channels);
+        }
+        for &channel in channels.iter() {
             self.channels[channel as usize].audiences.retain(|&other| other != number);
             self.retire_channel_if_unused(channel);
         }
@@ -234,6 +246,7 @@ impl Hub {
         if channel.trimmed_through() > lost {
             self.batch.note_trimmed(channel.trimmed_through());
         }
+        self.is_stirred = true;
         self.stats.messages = self.stats.messages - before.messages + after.messages;
         self.stats.bytes = self.stats.bytes - before.bytes + after.bytes;
     }

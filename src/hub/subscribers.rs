@@ -37,6 +37,7 @@ impl Hub {
         let trimmed = || audience.channels.iter().map(|&c| self.channels[c as usize].trimmed_through());
         let lost = Lost { least: trimmed().min().unwrap_or(0), most: trimmed().max().unwrap_or(0) };
         let Stand { cursor, gap } = cursor::stand(since, self.head, lost);
+        let told = (gap && lost.most > cursor).then(|| trimmed().collect());
         // Whoever waits for a list is told beside it, and a raw stream in its head: only streams with notices owe one.
         let opening =
             if gap && self.formats.row(format).notice.is_some() { Opening::Gap } else { Opening::Done };
@@ -46,8 +47,8 @@ impl Hub {
         audience.lower_floor(cursor);
         let stands = Subscriber { cursor, name: subscriber, dress, opening, standing };
         let place = Place { audience: number, index: audience.subscribers.push(stands) };
-        if gap && lost.most > cursor {
-            self.told.insert(subscriber, lost.most);
+        if let Some(told) = told {
+            self.told.insert(subscriber, told);
         }
         self.settle(subscriber, place);
         self.stats.subscribers += 1;
@@ -66,6 +67,7 @@ impl Hub {
         let subscribers = &mut audiences[place.audience as usize].subscribers;
         subscribers.remove(place.index, |moved, index| places[moved as usize].index = index);
         self.stats.subscribers -= 1;
+        self.is_stirred = true;
         self.retire_audience_if_unused(place.audience);
     }
 
@@ -127,9 +129,9 @@ impl Hub {
             return None;
         }
         let place = self.place(subscriber)?;
-        let audience = &mut self.audiences[place.audience as usize];
+        let audience = &self.audiences[place.audience as usize];
         let (end, target) = (audience.end, audience.target());
-        let by = audience.subscribers.at_mut(place.index);
+        let by = audience.subscribers.at(place.index);
         if by.opening == Opening::Done {
             // A notice that was due from the start has been counted then.
             self.stats.gaps += u64::from(self.batch.is_notice());
@@ -137,11 +139,13 @@ impl Hub {
         let Some(cursor) = self.batch.taken_whole(bytes, by) else {
             let (cursor, count, rest) = self.batch.taken_partly(bytes)?;
             self.stats.delivered += if self.batch.is_notice() { 0 } else { count as u64 };
-            by.move_to(cursor);
+            self.move_to(place, cursor);
             return rest;
         };
         self.stats.delivered += if self.batch.is_notice() { 0 } else { self.batch.count() as u64 };
-        by.move_to(cursor);
+        self.move_to(place, cursor);
+        let audience = &mut self.audiences[place.audience as usize];
+        let by = audience.subscribers.at_mut(place.index);
         if cursor >= end {
             self.graces.reach_head(&mut by.standing, subscriber, self.now);
         }
@@ -192,7 +196,7 @@ impl Hub {
                     return news;
                 }
             };
-            self.audiences[place.audience as usize].subscribers.at_mut(place.index).move_to(moved);
+            self.move_to(place, moved);
         }
     }
 
@@ -209,7 +213,8 @@ impl Hub {
     pub(crate) fn block(&mut self, subscriber: u32) {
         let Some(place) = self.place(subscriber) else { return };
         let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
-        self.graces.block(&mut by.standing, subscriber, self.now);
+        let is_slow = self.graces.block(&mut by.standing, subscriber, self.now);
+        self.is_stirred |= is_slow;
     }
 
     /// Says that a subscriber has taken all that it was owed: it is blocked no longer, whether or not there is more for it.
@@ -243,11 +248,25 @@ impl Hub {
         }
     }
 
+    /// A subscriber has taken what lies through `cursor`.
+    fn move_to(&mut self, place: Place, cursor: u64) {
+        let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
+        by.move_to(cursor);
+        self.is_stirred = true;
+        if !self.told.is_empty() {
+            let name = by.name;
+            self.forget_told(name, cursor);
+        }
+    }
+
     fn move_to_head(&mut self, place: Place) {
-        let audience = &mut self.audiences[place.audience as usize];
+        let audience = &self.audiences[place.audience as usize];
         let end = audience.end;
-        let by = audience.subscribers.at_mut(place.index);
-        by.cursor = by.cursor.max(end);
+        let by = audience.subscribers.at(place.index);
+        if by.cursor < end {
+            self.move_to(place, end);
+        }
+        let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
         self.graces.reach_head(&mut by.standing, by.name, self.now);
     }
 
@@ -255,15 +274,23 @@ impl Hub {
         batch::next(by, self.told_to(by.name), &self.audiences[place.audience as usize], &self.channels)
     }
 
-    fn told_to(&self, subscriber: u32) -> u64 {
-        if self.told.is_empty() { 0 } else { self.told.get(&subscriber).copied().unwrap_or(0) }
+    fn told_to(&self, subscriber: u32) -> Option<&[u64]> {
+        if self.told.is_empty() { None } else { self.told.get(&subscriber).map(|told| &**told) }
+    }
+
+    /// What was told when it came is behind whoever has passed all of it.
+    #[cold]
+    fn forget_told(&mut self, subscriber: u32, cursor: u64) {
+        if self.told.get(&subscriber).is_some_and(|told| told.iter().all(|&through| through <= cursor)) {
+            self.told.remove(&subscriber);
+        }
     }
 
     fn source(&mut self, subscriber: u32, place: Place) -> (&mut SharedBatch, Source<'_>) {
         let source = Source {
             number: place.audience,
             audience: &self.audiences[place.audience as usize],
-            told: self.told_to(subscriber),
+            is_told: self.told_to(subscriber).is_some(),
             channels: &mut self.channels,
             formats: &self.formats,
             ledger: &self.ledger,
@@ -275,6 +302,11 @@ impl Hub {
     fn subscriber(&self, subscriber: u32) -> Option<&Subscriber> {
         let place = self.place(subscriber)?;
         Some(self.audiences[place.audience as usize].subscribers.at(place.index))
+    }
+
+    pub(crate) fn subscriber_mut(&mut self, subscriber: u32) -> Option<&mut Subscriber> {
+        let place = self.place(subscriber)?;
+        Some(self.audiences[place.audience as usize].subscribers.at_mut(place.index))
     }
 
     pub(crate) fn place(&self, subscriber: u32) -> Option<Place> {

@@ -1,9 +1,16 @@
-//! What the hub promises, as facts: scripted here, and against a model in `model.rs`, which is the centre.
+//! What the hub promises, as facts: scripted here, and against a model in `model/`, which is the centre.
 //!
+//! Here are rings, cursors, batches and passes of one channel; `several.rs` has several under one cursor, `ending.rs` their end,
+//! `bounds.rs` age and memory, `pressure.rs` publishers who wait, `publishing.rs` keys, ids from outside, and who waits for a list.
 //! `peer.rs` reads what a peer would have received, with a parser of its own that knows nothing of the encoder.
 
+mod bounds;
+mod ending;
 mod model;
 mod peer;
+mod pressure;
+mod publishing;
+mod several;
 
 use super::*;
 use crate::error::WriteError;
@@ -42,6 +49,11 @@ fn say(hub: &mut Hub, channel: &str, data: &str) -> u64 {
 #[track_caller]
 fn listen(hub: &mut Hub, name: u32, channel: &str, since: Since, format: WireFormat) -> Subscribed {
     hub.subscribe(name, &[channel], since, format, Wrapping::Bare).unwrap()
+}
+
+#[track_caller]
+fn listen_to(hub: &mut Hub, name: u32, channels: &[&str], since: Since, format: WireFormat) -> Subscribed {
+    hub.subscribe(name, channels, since, format, Wrapping::Bare).unwrap()
 }
 
 /// Takes everything that a subscriber lacks, by itself and batch by batch.
