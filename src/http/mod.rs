@@ -20,6 +20,7 @@
 //! | `chunked.rs` | the chunked coding, both ways |
 //! | `response.rs` | the head of an answer, and its date |
 //! | `query.rs` | percent-decoding |
+//! | `form.rs` | the body that an HTML form sends |
 //! | [`peer`] | the other side of the wire: a request's writer and a response's reader |
 //!
 //! # Which body follows a request's head (RFC 9112 §6)
@@ -70,6 +71,7 @@ use std::fmt;
 
 mod body;
 pub mod chunked;
+pub mod form;
 mod framing;
 mod head;
 mod line;

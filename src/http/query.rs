@@ -8,7 +8,7 @@
 //! Absent on purpose: what a name may be. Decoded text may hold control bytes; only an application knows whether it
 //! minds.
 //!
-//! Next: `peer/mod.rs`.
+//! Next: `form.rs`.
 
 use std::borrow::Cow;
 
