@@ -207,7 +207,10 @@ impl Peer {
     /// Reads until `mark` has come; gives everything up to and with it.
     #[track_caller]
     pub(crate) fn until(&mut self, mark: &str) -> String {
+        // Not for each read alone: heartbeats would keep a test waiting for ever.
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "{mark:?} does not come: {:?}", self.seen);
             if let Some(at) = self.seen.find(mark) {
                 let rest = self.seen.split_off(at + mark.len());
                 return std::mem::replace(&mut self.seen, rest);
