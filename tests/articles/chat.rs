@@ -213,7 +213,8 @@ fn a_line_that_is_too_long_ends_the_talk_and_says_why() {
 
 #[test]
 fn much_that_is_said_at_once_is_heard_whole_and_in_order() {
-    const LINES: usize = 20_000;
+    // Three times what a ring holds, and less than the kernel: an ear that is not scheduled for a while is not one who does not read.
+    const LINES: usize = 3_000;
     let server = Server::start();
     let ears = ["ann", "eve"].map(|user| {
         let mut peer = server.listen(user);
