@@ -255,14 +255,14 @@ fn who_does_not_read_is_blocked_and_then_cut() {
     let payload = "x".repeat(500_000);
     // As many as it takes to fill the sockets between.
     let mut published = 0;
-    while value(&metrics(server.address), "encke_blocked_subscribers") == 0.0 {
+    while value(&metrics(server.address), "encke_blocked_peers") == 0.0 {
         publish(server.address, "news", &payload);
         published += 1;
         assert!(published < 100, "fifty megabytes, and nobody is blocked");
     }
     wait_for(server.address, "encke_cuts_total", 1.0);
     let page = metrics(server.address);
-    assert_eq!((value(&page, "encke_blocked_subscribers"), value(&page, "encke_subscribers")), (0.0, 0.0));
+    assert_eq!((value(&page, "encke_blocked_peers"), value(&page, "encke_subscribers")), (0.0, 0.0));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn readers_who_never_read_hold_a_publisher_for_a_moment_and_not_for_ever() {
     }
     // Grace ends once for each, and a channel has patience for half of any ten seconds at most.
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    assert_eq!(server.metric("encke_blocked_subscribers"), 3.0);
+    assert_eq!(server.metric("encke_blocked_peers"), 3.0);
     drop(dead);
 }
 
@@ -149,4 +149,96 @@ fn whoever_was_cut_comes_back_to_what_is_held_and_is_told_of_the_rest() {
     assert!(again.until("\r\n\r\n").contains("Encke-Gap: true\r\n"));
     let told = again.until("data: last\n\n");
     assert!(told.find("event: encke-gap").expect("a notice") < told.find("data: xx").expect("what is held"));
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded_and_cost_nobody_their_history() {
+    let server = Server::start(&["--memory", "16MiB", "--max-connections", "300"]);
+    for number in 0..100 {
+        publish(server.address, "news", &format!("{number}-{}", "x".repeat(10 * 1024)));
+    }
+    let held = server.metric("encke_messages");
+    publish(server.address, "large", &"x".repeat(1024 * 1024));
+    let ask = get("/channels/large?mode=poll&since=0-0", "");
+    let deaf: Vec<Peer> = (0..200).map(|_| Peer::ask(server.address, &ask)).collect();
+    server.until_metric("encke_requests_total", server.metric("encke_requests_total") + 1.0);
+    assert!(server.metric("encke_memory_bytes") <= 16.0 * 1024.0 * 1024.0);
+    assert!(memory_of(&server) < 40 * 1024 * 1024, "{} bytes", memory_of(&server));
+    assert_eq!(server.metric("encke_messages"), held + 1.0, "what others published is still there");
+    assert!(server.metric("encke_cuts_total") + server.metric("encke_connections_closed_total") > 100.0);
+    // Who reads is served all the same.
+    let mut reader = Peer::ask(server.address, &ask);
+    assert!(reader.until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    assert!(reader.until("]").len() > 1024 * 1024);
+    drop(deaf);
+}
+
+#[test]
+fn deaf_peers_do_not_keep_newcomers_out_where_idle_ones_would_give_way() {
+    let server = Server::start(&["--max-connections", "100", "--memory", "64MiB"]);
+    publish(server.address, "large", &"x".repeat(512 * 1024));
+    let deaf: Vec<Peer> =
+        (0..20).map(|_| Peer::ask(server.address, &get("/channels/large?mode=poll&since=0-0", ""))).collect();
+    server.until_metric("encke_blocked_peers", 20.0);
+    let mut idle: Vec<Peer> = (0..70).map(|_| Peer::ask(server.address, &get("/healthz", ""))).collect();
+    idle.iter_mut().for_each(|peer| drop(peer.until("ok\n")));
+    for _ in 0..40 {
+        let mut newcomer = Peer::ask(server.address, &get("/healthz", ""));
+        assert!(newcomer.until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+        idle.push(newcomer);
+    }
+    assert!(server.metric("encke_connections_evicted_total") > 0.0);
+    drop((deaf, idle));
+}
+
+#[test]
+fn a_shutdown_waits_for_a_slow_reader_and_a_stream_never_ends_whole_with_messages_missing() {
+    let mut server = Server::start(&["--drain", "20s"]);
+    let mut slow = Peer::ask(server.address, &get("/channels/news", ""));
+    slow.until("\r\n\r\n");
+    for number in 0..600 {
+        publish(server.address, "news", &format!("n{number}-{}", "x".repeat(1_500)));
+    }
+    // It has read nothing of it so far, and the kernels' buffers do not hold it all.
+    server.signal("TERM");
+    let rest = slow.drain().expect("a clean end");
+    assert!(rest.ends_with("\r\n0\r\n\r\n"), "the last chunk");
+    let numbers =
+        rest.lines().filter_map(|line| line.strip_prefix('n')?.split('-').next()?.parse::<usize>().ok());
+    assert!(numbers.eq(0..600), "all of them");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn at_the_end_of_a_shutdown_whoever_still_lacks_something_is_broken_off() {
+    let mut server = Server::start(&["--drain", "300ms", "--history-bytes", "16MiB"]);
+    let mut slow = Peer::ask(server.address, &get("/channels/news", ""));
+    slow.until("\r\n\r\n");
+    for _ in 0..40 {
+        publish(server.address, "news", &"x".repeat(512 * 1024));
+    }
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let rest = slow.drain();
+    assert!(rest.is_err() || rest.is_ok_and(|rest| !rest.ends_with("0\r\n\r\n")), "it looks whole");
+}
+
+#[test]
+fn a_stream_whose_peer_is_slow_is_not_silent() {
+    let server =
+        Server::start(&["--comet-timeout", "200ms", "--history-bytes", "16MiB", "--write-timeout", "20s"]);
+    let mut slow = Peer::ask(server.address, &get("/channels/news", ""));
+    slow.until("\r\n\r\n");
+    for number in 0..24 {
+        publish(server.address, "news", &format!("n{number}-{}", "x".repeat(512 * 1024)));
+    }
+    // Its comet timeout passes several times while it lacks most of them; then it reads, and the silence begins.
+    slow.set_patience(Duration::from_millis(800));
+    let mut quiet = Peer::ask(server.address, &get("/channels/quiet", ""));
+    quiet.until("0\r\n\r\n");
+    slow.set_patience(PATIENCE);
+    for number in 0..24 {
+        slow.until(&format!("n{number}-"));
+    }
+    slow.until("0\r\n\r\n");
 }

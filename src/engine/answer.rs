@@ -8,7 +8,7 @@
 //!
 //! Next: `exchange.rs`, where answers are completed or broken off.
 
-use super::connection::{Fate, Life, Method};
+use super::connection::{AnswerCharge, Fate, Life, Method};
 use super::core::{Core, Shutdown};
 use super::halves::{Arrival, Coding, Reply, Sending};
 use crate::error::{Refusal, WriteError};
@@ -35,9 +35,27 @@ impl Core {
             let buffers = self.buffers(slot);
             buffers.output.extend_from_slice(body);
             buffers.missing = 0;
+            self.enter_answer(slot, body.len());
         }
         self.ask_at(slot, Life::CloseAsked);
         Ok(())
+    }
+
+    /// Counts a large answer, which is held in whole for a peer that may not take it.
+    fn enter_answer(&mut self, slot: u32, bytes: usize) {
+        // Smaller ones are bounded well enough by the number of connections.
+        const COUNTED_MIN: usize = 1024;
+        if bytes < COUNTED_MIN {
+            return;
+        }
+        let charge = AnswerCharge {
+            in_all: self.hub.ledger().charge(bytes),
+            among_answers: self.answers.charge(bytes),
+        };
+        match &mut self.buffers(slot).answer {
+            Some(answer) => answer.join(charge),
+            none => *none = Some(charge),
+        }
     }
 
     /// The head of an answer whose length is known.
@@ -161,8 +179,14 @@ impl Core {
         let body = format!("{{\"error\":\"{}\"}}\n", refusal.why);
         let json = ("Content-Type", "application/json");
         // Retry-After (RFC 9110 §10.2.3): a full or departing server is worth another try, not an endless one.
-        let fields: Fields<'_> = if refusal.status == 503 { &[json, ("Retry-After", "2")] } else { &[json] };
-        self.put_head(slot, refusal.status, fields, AnswerFraming::Length(body.len() as u64));
+        let retry = ("Retry-After", "2");
+        let more =
+            self.at_mut(slot).buffers.as_mut().map(|buffers| std::mem::take(&mut buffers.refusal_fields));
+        let more = more.unwrap_or_default();
+        let mut fields = vec![json, ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
+        fields.extend((refusal.status == 503).then_some(retry));
+        fields.extend(more.iter().map(|(name, value)| (&**name, &**value)));
+        self.put_head(slot, refusal.status, &fields, AnswerFraming::Length(body.len() as u64));
         if !self.is_head_request(slot) {
             self.buffers(slot).output.extend_from_slice(body.as_bytes());
         }

@@ -319,6 +319,20 @@ impl Connection {
     }
 }
 
+/// What a large answer is entered as: with all that the hub's bound on memory counts, and among the answers.
+pub(crate) struct AnswerCharge {
+    pub(crate) in_all: Charge,
+    pub(crate) among_answers: Charge,
+}
+
+impl AnswerCharge {
+    /// Pipelined answers wait together.
+    pub(crate) fn join(&mut self, other: AnswerCharge) {
+        self.in_all.join(other.in_all);
+        self.among_answers.join(other.among_answers);
+    }
+}
+
 /// Output that was taken and may still lie before what was not.
 const TAKEN_BYTES_MAX: usize = 64 * 1024;
 
@@ -337,6 +351,8 @@ pub(crate) struct Buffers {
     /// The body, while it is collected, and its entry in the hub's ledger.
     pub(crate) collected: Vec<u8>,
     pub(crate) charge: Option<Charge>,
+    /// Fields that the engine's own refusals of this exchange carry, if the handler has asked for some.
+    pub(crate) refusal_fields: Vec<(Box<str>, Box<str>)>,
     /// When a byte of the body last came: what the body timeout counts from.
     pub(crate) body_since: Tick,
     /// Since when, and how many bytes since then: what the body's least rate is counted from.
@@ -346,6 +362,8 @@ pub(crate) struct Buffers {
     pub(crate) rest: Option<Rest>,
     /// What the handler has written, and how much of it the peer has taken.
     pub(crate) output: Vec<u8>,
+    /// The entries of a large answer in what is counted, until the peer has taken it.
+    pub(crate) answer: Option<AnswerCharge>,
     pub(crate) taken: usize,
     /// Bytes that a sized answer still lacks.
     pub(crate) missing: u64,
@@ -368,11 +386,13 @@ impl Buffers {
             body_bytes_max: 0,
             collected: Vec::new(),
             charge: None,
+            refusal_fields: Vec::new(),
             body_since: Tick::default(),
             rate_since: Tick::default(),
             rate_bytes: 0,
             rest: None,
             output: Vec::new(),
+            answer: None,
             taken: 0,
             missing: 0,
             is_awaited: false,
@@ -407,6 +427,7 @@ impl Buffers {
         if self.taken == self.output.len() {
             self.output.clear();
             self.taken = 0;
+            self.answer = None;
         } else if self.taken >= TAKEN_BYTES_MAX && self.taken >= self.output.len() / 2 {
             // A handler that goes on writing to a peer that never takes all of it: what is moved is less than what was taken.
             self.output.drain(..self.taken);

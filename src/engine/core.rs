@@ -23,7 +23,7 @@ use super::waiting::Waiting;
 use super::wheel::Wheel;
 use crate::error::WriteError;
 use crate::http::write_date;
-use crate::hub::{Format, Hub, HubBounds, Message, MessageId, Published, WireFormat};
+use crate::hub::{Format, Hub, HubBounds, Ledger, Message, MessageId, Published, WireFormat};
 use crate::id::{ConnectionId, ExchangeId};
 use crate::limits::Limits;
 use crate::time::{Instant, Now, Tick, ticks};
@@ -36,11 +36,13 @@ pub struct Core {
     pub(crate) date: [u8; 29],
     pub(crate) connections: Slab<Connection>,
     pub(crate) waiting: Waiting,
-    /// Subscribers that take nothing for now.
+    /// Peers that take nothing for now.
     pub(crate) stalled: Waiting,
     pub(crate) wheel: Wheel,
     pub(crate) timers: Timers,
     pub(crate) hub: Hub,
+    /// Bytes of large answers that their peers have not taken. They are in the hub's ledger too.
+    pub(crate) answers: Ledger,
     /// Connections with work left, each once.
     pub(crate) queue: VecDeque<u32>,
     /// The connection whose callback runs: its wishes are carried out right after, without the queue.
@@ -135,6 +137,7 @@ impl Core {
             wheel: Wheel::new(tick),
             timers: Timers::default(),
             hub: Hub::new(epoch, bounds, now.at),
+            answers: Ledger::default(),
             queue: VecDeque::new(),
             current: NOBODY,
             pool: Vec::new(),
@@ -297,13 +300,13 @@ impl Core {
         self.connections.len()
     }
 
-    /// Connections that have no exchange and wait for a request, or for the rest of its head.
+    /// Connections that have no exchange, are owed nothing, and wait for a request or for the rest of its head.
     #[must_use]
     pub fn idle(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Subscribers that take nothing for now of what they are owed.
+    /// Peers that take nothing for now of what they are owed: subscribers, and whoever was answered.
     #[must_use]
     pub fn blocked(&self) -> usize {
         self.stalled.len()

@@ -15,7 +15,7 @@ use super::halves::{Coding, Sending};
 use super::handle::{Handle, Sight};
 use super::timers::Owner;
 use crate::error::WriteError;
-use crate::http::Version;
+use crate::http::{Version, check_fields};
 use crate::hub::{News, Since, Subscribed, WireFormat, Wrapping};
 use crate::id::ExchangeId;
 use crate::time::{Now, ticks};
@@ -210,6 +210,13 @@ impl<'a, S> Ctx<'a, S> {
         self.core.hub.take(self.slot, bytes_max, out)
     }
 
+    /// Whether the exchange listens and there is something that its peer has not taken: messages, or bytes of them. A stream whose peer
+    /// is slow has a comet timeout too, and this tells that it is no silence.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.core.at(self.slot).owed() > 0 || self.core.hub.lacks(self.slot)
+    }
+
     /// Stops listening. The answer stays open.
     pub fn unsubscribe(&mut self) {
         self.core.unsubscribe(self.slot);
@@ -230,6 +237,18 @@ impl<'a, S> Ctx<'a, S> {
         self.core.buffers(self.slot).body_use = BodyUse::Discard;
         let bytes_max = self.core.limits.discard_bytes_max;
         self.set_body_max(bytes_max);
+    }
+
+    /// Has the engine's own refusals of this exchange (`408`, `413`, `503` …) carry these fields too: what every answer of an application
+    /// owes to its peer, for instance that a page of another origin may read it.
+    ///
+    /// # Errors
+    /// [`WriteError::BadHead`] for fields that no answer can carry.
+    pub fn set_refusal_fields(&mut self, fields: Fields<'_>) -> Result<(), WriteError> {
+        check_fields(400, fields)?;
+        let own = fields.iter().map(|(name, value)| (Box::from(*name), Box::from(*value)));
+        self.core.buffers(self.slot).refusal_fields = own.collect();
+        Ok(())
     }
 
     /// How many bytes the body may have, instead of [`Limits::body_bytes_max`](crate::Limits::body_bytes_max).

@@ -61,7 +61,7 @@ pub(crate) fn call<H: Handler>(
 impl Core {
     /// Opens an exchange on a connection whose request's head has just been accepted.
     pub(crate) fn open_exchange(&mut self, slot: u32, head: &RequestHead<'_>) {
-        self.waiting.leave(&mut self.connections, slot);
+        self.leave_waiting(slot);
         let comet = if self.limits.comet_timeout.is_zero() { 0 } else { ticks(self.limits.comet_timeout) };
         let body_bytes_max = self.limits.body_bytes_max;
         let (tick, leaving) = (self.tick, self.is_shutting_down());
@@ -107,6 +107,7 @@ impl Core {
             }
             buffers.collected = Vec::new();
             buffers.charge = None;
+            buffers.refusal_fields = Vec::new();
         }
         self.exchanges -= 1;
     }
@@ -117,9 +118,6 @@ impl Core {
         let connection = &mut self.connections[slot as usize];
         let subscription = std::mem::replace(&mut connection.subscription, Subscription::None);
         self.parked -= usize::from(subscription == Subscription::Parked);
-        if subscription != Subscription::None {
-            self.stalled.leave(&mut self.connections, slot);
-        }
     }
 }
 
@@ -288,6 +286,6 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if let Some(buffers) = &mut connection.buffers {
             buffers.decoder = BodyReader::new(Framing::None);
         }
-        core.waiting.enter(&mut core.connections, slot);
+        core.note_waiting(slot);
     }
 }

@@ -10,7 +10,7 @@
 //! Next: `deadlines.rs`.
 
 use super::Engine;
-use super::connection::{Fate, Life, Reading, Subscription};
+use super::connection::{Buffers, Fate, Life, Reading, Subscription};
 use super::core::Core;
 use super::event::{Cause, Stall};
 use super::exchange::call;
@@ -19,17 +19,21 @@ use super::output::Taken;
 use super::transport::Transport;
 
 impl Core {
-    /// Who has to go because the hub holds more than it may and has nothing left to let go of: the longest blocked of those who
-    /// hold a frame.
+    /// Who has to go: the longest blocked of those who hold what is too much. That is a frame or a large answer when the hub holds more
+    /// than it may and has nothing left to let go of; and a large answer when those take more than a quarter of what may be held, so that
+    /// whoever asks and does not read cannot push everybody's messages out.
     pub(crate) fn next_to_cut(&self) -> Option<u32> {
-        // Frames are held by nearly all of them, so this finds somebody soon or never.
-        const PASSED_OVER_MAX: usize = 64;
-        if !self.hub.is_overfull() {
+        let is_overfull = self.hub.is_overfull();
+        let has_many_answers = self.answers.held() > self.limits.memory_bytes_max / 4;
+        if !is_overfull && !has_many_answers {
             return None;
         }
-        let holds =
-            |&slot: &u32| self.at(slot).buffers.as_ref().is_some_and(|buffers| buffers.rest.is_some());
-        self.stalled.iter(&self.connections).take(PASSED_OVER_MAX).find(holds)
+        let holds = |&slot: &u32| {
+            let holding =
+                |buffers: &Buffers| buffers.answer.is_some() || is_overfull && buffers.rest.is_some();
+            self.at(slot).buffers.as_deref().is_some_and(holding)
+        };
+        self.stalled.iter(&self.connections).find(holds)
     }
 }
 
@@ -39,6 +43,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         for _ in 0..self.core.limits.visits_per_turn_max {
             let Some(slot) = self.core.hub.next_visit() else { return };
             self.visit(slot);
+            self.cut_for_memory();
         }
     }
 
@@ -90,6 +95,11 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// has been blocked longest is cut.
     pub(crate) fn keep_to_memory(&mut self) {
         self.core.hub.keep_bounds();
+        self.cut_for_memory();
+    }
+
+    /// Cuts whoever has to go, a bounded number.
+    pub(crate) fn cut_for_memory(&mut self) {
         for _ in 0..self.core.limits.resumptions_per_turn_max {
             let Some(slot) = self.core.next_to_cut() else { return };
             self.fail(slot, Cause::Stalled(Stall::Reading));

@@ -66,7 +66,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::connection::{Connection, Fate, Input, Life, Output, PeerSide, Subscription};
+use self::connection::{Connection, Fate, Input, Life, Output, PeerSide};
 use self::halves::Receiving;
 use self::remote::Mailbox;
 use self::timers::Owner;
@@ -159,7 +159,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             return self.turn_away(transport, Refusal::new(503, why), now);
         }
         let id = self.insert(transport);
-        self.core.waiting.enter(&mut self.core.connections, id.slot);
+        self.core.note_waiting(id.slot);
         self.core.arm(id.slot);
         Ok(id)
     }
@@ -211,17 +211,16 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if (readiness.read_closed || readiness.error) && connection.peer == PeerSide::Open {
             connection.peer = PeerSide::Closing;
         }
-        if readiness.writable && connection.output == Output::Blocked {
-            connection.output = Output::Free;
-            if connection.subscription != Subscription::None {
-                self.core.stalled.leave(&mut self.core.connections, slot);
-            }
+        if readiness.writable {
+            self.core.note_free(slot);
         }
         if readiness.error && !self.has_unread(slot) {
             // Nobody would ever read how it failed.
             self.lose(slot, &std::io::ErrorKind::ConnectionReset.into());
         }
         self.serve(slot);
+        // It may have been given a large answer that it does not take.
+        self.cut_for_memory();
     }
 
     /// Does what is due and a share of what is left over: timers, commands, connections that wait for their share, a slice of the
@@ -352,6 +351,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if self.can_deliver(slot) {
             self.deliver(slot);
         }
+        if self.may_leave_now(slot) {
+            self.end(slot, End::Shutdown);
+            self.flush(slot);
+        }
         if self.close(slot) {
             self.remove(slot);
             return;
@@ -397,7 +400,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// Gives a connection back to the driver. It has no exchange any more.
     fn remove(&mut self, slot: u32) {
         debug_assert!(!self.core.at(slot).has_exchange(), "a connection goes with its exchange open");
-        self.core.waiting.leave(&mut self.core.connections, slot);
+        self.core.note_free(slot);
+        self.core.leave_waiting(slot);
         self.core.wheel.cancel(slot);
         let connection = self.core.connections.remove(slot as usize);
         let is_cut = connection.owed() > 0;
@@ -414,14 +418,10 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
     }
 
-    /// Makes room for a newcomer, if anybody only waits. Who is still owed the answer before does not: only so many of those are
-    /// passed over, so that a newcomer never costs a walk through the table.
+    /// Makes room for a newcomer, if anybody only waits.
     fn evict(&mut self) {
-        const PASSED_OVER_MAX: usize = 64;
-        let core = &self.core;
-        let is_idle = |&slot: &u32| core.at(slot).owed() == 0;
-        let idle = core.waiting.iter(&core.connections).take(PASSED_OVER_MAX).find(is_idle);
-        if let Some(slot) = idle {
+        let oldest = self.core.waiting.iter(&self.core.connections).next();
+        if let Some(slot) = oldest {
             self.core.counters.evicted += 1;
             self.remove(slot);
         }

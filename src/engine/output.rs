@@ -52,9 +52,12 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 return;
             }
         }
-        if was_owed && self.can_hear(slot) {
-            // It may be level now, and then nothing will be delivered that would show it.
-            self.core.hub.unblock(slot);
+        if was_owed && self.core.at(slot).owed() == 0 {
+            if self.can_hear(slot) {
+                // It may be level now, and then nothing will be delivered that would show it.
+                self.core.hub.unblock(slot);
+            }
+            self.core.note_waiting(slot);
         }
         self.tell_drained(slot);
     }
@@ -149,12 +152,11 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         };
         if is_blocked {
             // The write timeout counts from here, or from the last byte taken.
-            connection.output = Output::Blocked;
             connection.wrote = tick;
             if connection.subscription != Subscription::None {
                 self.core.hub.block(slot);
-                self.core.stalled.enter(&mut self.core.connections, slot);
             }
+            self.core.note_blocked(slot);
             return Taken::Part;
         }
         Taken::All

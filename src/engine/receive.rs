@@ -354,7 +354,7 @@ impl Core {
 
     /// The connection closes when what it owes is out. Only without an exchange.
     pub(crate) fn start_closing(&mut self, slot: u32, fate: Fate) {
-        self.waiting.leave(&mut self.connections, slot);
+        self.leave_waiting(slot);
         let tick = self.tick;
         let connection = self.at_mut(slot);
         debug_assert!(!connection.has_exchange(), "closing under an open exchange");

@@ -4,18 +4,19 @@
 //!
 //! * idle connections close, a half-sent head is answered 503;
 //! * an exchange whose request is still coming may complete it; one whose answer has a length may finish it;
-//! * every other exchange gets what it lacks of its channel, then `End(Shutdown)`, its last words, and the end of its answer.
+//! * every other exchange gets what it lacks of its channels, then `End(Shutdown)`, its last words, and the end of its answer. A
+//!   subscriber that is blocked has until the deadline to take what it lacks.
 //!
-//! What is not handed over at the deadline is cut.
+//! What is not handed over at the deadline is cut, and looks so.
 //!
 //! Invariant: after the deadline no connection is left, whatever peers and handlers do.
 //!
 //! Next: `remote.rs`.
 
 use super::Engine;
-use super::connection::Fate;
+use super::connection::{Fate, Life, Output, Subscription};
 use super::core::Shutdown;
-use super::event::End;
+use super::event::{Cause, End, Stall};
 use super::halves::{Receiving, Sending};
 use super::handler::Handler;
 use super::transport::Transport;
@@ -69,16 +70,39 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         while self.can_deliver(slot) {
             self.deliver(slot);
         }
-        if self.core.at(slot).has_exchange() {
+        if self.core.at(slot).has_exchange() && !self.lacks_messages(slot) {
             self.end(slot, End::Shutdown);
         }
+        // Who lacks something is blocked, and has until the deadline to take it.
+    }
+
+    /// Whether a stream that was kept for what it lacked has it all by now.
+    pub(crate) fn may_leave_now(&self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        self.core.is_shutting_down()
+            && matches!(connection.subscription, Subscription::Quiet | Subscription::Beating)
+            && connection.life == Life::Open
+            && connection.owed() == 0
+            && !self.lacks_messages(slot)
+    }
+
+    /// Whether messages flow to the exchange on a slot, and some have not reached it.
+    fn lacks_messages(&self, slot: u32) -> bool {
+        let connection = self.core.at(slot);
+        matches!(connection.subscription, Subscription::Quiet | Subscription::Beating)
+            && matches!(connection.sending, Sending::Streaming(_))
+            && (self.core.hub.lacks(slot) || connection.owed() > 0 && connection.output == Output::Blocked)
     }
 
     /// Cuts every connection: an exchange still open gets `End(Shutdown)`, and what its peer does not take at once is lost.
     pub(crate) fn cut_all(&mut self) {
         for slot in 0..self.slots() {
             if self.core.connections.contains(slot as usize) {
-                if self.core.at(slot).has_exchange() {
+                if self.core.at(slot).has_exchange() && self.core.hub.lacks(slot) && self.lacks_messages(slot)
+                {
+                    // Its end must not look like that of a stream which has said everything.
+                    self.fail(slot, Cause::Stalled(Stall::Reading));
+                } else if self.core.at(slot).has_exchange() {
                     self.end(slot, End::Shutdown);
                     // Whoever reads gets the last words; whoever does not has had its time.
                     self.flush(slot);

@@ -1,18 +1,57 @@
 //! Two lists of those who give way when something is full, oldest first: connections that only wait for a head, when the table is;
-//! and subscribers that are blocked, when the hub's memory is.
+//! and peers that are blocked, when memory is.
 //!
-//! `Core` enters a connection in the first when it has no exchange and takes it out when a request begins or the connection closes, and
-//! in the second from a refused write to the next taken one. The lists are threaded through the slab's own entries, so they cost
-//! eight bytes each and every step is constant.
+//! A connection enters the first when it has no exchange and is owed nothing, and leaves it when a request begins or it closes; it
+//! stands on the second from a refused write until the poll says that it takes bytes again, with an exchange or without. The lists are
+//! threaded through the slab's own entries, so they cost eight bytes each and every step is constant.
 //!
-//! Invariant: a connection is on one of the lists exactly while it is linked: on the first if it has no exchange, on the second if it
-//! has one.
+//! Invariant: a connection is on the second list exactly while it is blocked, and on the first only while it is not.
 //!
 //! Next: `deadlines.rs`, the other way in which waiting ends.
 
 use slab::Slab;
 
-use super::connection::{Connection, NOBODY, UNLINKED};
+use super::connection::{Connection, NOBODY, Output, UNLINKED};
+use super::core::Core;
+use super::halves::Receiving;
+
+impl Core {
+    /// Counts a connection among those that only wait, if it does: it has no exchange and is owed nothing.
+    pub(crate) fn note_waiting(&mut self, slot: u32) {
+        let connection = self.at(slot);
+        let is_waiting = !connection.has_exchange()
+            && matches!(connection.receiving, Receiving::Quiet | Receiving::Head)
+            && connection.output == Output::Free
+            && connection.owed() == 0;
+        if is_waiting {
+            self.waiting.enter(&mut self.connections, slot);
+        }
+    }
+
+    /// It waits no longer.
+    pub(crate) fn leave_waiting(&mut self, slot: u32) {
+        if self.at(slot).output != Output::Blocked {
+            self.waiting.leave(&mut self.connections, slot);
+        }
+    }
+
+    /// Its peer takes nothing for now.
+    pub(crate) fn note_blocked(&mut self, slot: u32) {
+        if self.at(slot).output != Output::Blocked {
+            self.waiting.leave(&mut self.connections, slot);
+            self.at_mut(slot).output = Output::Blocked;
+            self.stalled.enter(&mut self.connections, slot);
+        }
+    }
+
+    /// Its peer takes bytes again, or it does not matter any more.
+    pub(crate) fn note_free(&mut self, slot: u32) {
+        if self.at(slot).output == Output::Blocked {
+            self.stalled.leave(&mut self.connections, slot);
+            self.at_mut(slot).output = Output::Free;
+        }
+    }
+}
 
 /// A list: its two ends, and how many stand on it.
 pub(crate) struct Waiting {

@@ -53,6 +53,13 @@ impl Charge {
     }
 }
 
+impl Charge {
+    /// Makes one entry of two of the same ledger.
+    pub(crate) fn join(&mut self, mut other: Charge) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.ledger.strike(self.bytes);

@@ -37,11 +37,7 @@ impl Page {
         ] {
             writeln!(self.out, "encke_connections{{state=\"{state}\"}} {count}")?;
         }
-        self.gauge(
-            "encke_blocked_subscribers",
-            "Subscribers that take nothing of what they are owed.",
-            core.blocked(),
-        )?;
+        self.gauge("encke_blocked_peers", "Peers that take nothing of what they are owed.", core.blocked())?;
         self.gauge(
             "encke_held_publishers",
             "Publishers not read until subscribers have caught up.",

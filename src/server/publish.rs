@@ -7,6 +7,8 @@
 //!
 //! Next: `subscribe.rs`.
 
+use std::time::Duration;
+
 use super::access::Visitor;
 use super::reply::{json, refuse};
 use super::routes::{Pending, Waiting, parameter};
@@ -33,6 +35,8 @@ pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, visitor: Visitor<'_>,
             *ctx.state = Some(Box::new(Waiting::Body(post)));
             let bytes_max = ctx.core().limits().body_bytes_max;
             ctx.collect_body(bytes_max);
+            // The body's own timeout, its least rate and the channel's patience say how long this takes. Silence is no reason to answer.
+            ctx.set_timeout(Duration::ZERO);
             ctx.pause_while_pressed(channel);
         }
         Err(refusal) => refuse(ctx, &visitor, refusal),

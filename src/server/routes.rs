@@ -74,10 +74,14 @@ fn read(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
     }
 }
 
-/// A poll's time is up, and it is told so; a stream's is too, and it ends.
+/// A poll's time is up, and it is told so. A stream's is up only if nothing is on its way: a peer that reads slowly is not silence, and
+/// the write timeout is for those who do not read.
 fn time_is_up(ctx: &mut Ctx<'_, Pending>) {
-    answer_poll(ctx);
-    ctx.close();
+    if matches!(ctx.state.as_deref(), Some(Waiting::Poll(_))) {
+        answer_poll(ctx);
+    } else if !ctx.is_behind() {
+        ctx.close();
+    }
 }
 
 fn answer_poll(ctx: &mut Ctx<'_, Pending>) {
