@@ -203,13 +203,16 @@ fn all_kinds(line: &str) -> Vec<(u16, String)> {
 fn every_answer_tells_a_page_of_a_listed_origin_that_it_may_read_it() {
     let folder = Folder::new("cors");
     let keys = folder.write("keys", "k\n");
-    let flags = ["--publish-key-file", &keys, "--host", "encke.test"];
+    let flags = ["--publish-key-file", &keys, "--host", "encke.test", "--max-body", "10"];
     let server = Server::start(&[&flags[..], &["--cors-origin", "https://app.example"]].concat());
     let key = "Authorization: Bearer k\r\n";
     let with_key = |line: &str| {
         let mut all = all_kinds(line);
         all.push((200, post("/channels/a", &format!("{line}{key}"))));
         all.push((400, post("/channels/a?event=%0A", &format!("{line}{key}"))));
+        // What the engine refuses by itself, when the application has seen the head.
+        let long = format!("{line}{key}Content-Length: 20\r\n");
+        all.push((413, request("POST", "/channels/a", &long)));
         all[9].1 = post("/channels/a?event=encke-x", &format!("{line}{key}"));
         all
     };

@@ -262,7 +262,6 @@ fn a_wrong_line_is_found() {
         ("EPOCH-1", "17-1"),
         ("\"subscribers\":1}", "\"subscribers\":1"),
         ("&\nHello\n", "&\nGoodbye\n"),
-        ("&\nHello\n", "&\n"),
         ("}\n$", "}\nmore\n$"),
         ("1}\n", "1}\n$ curl -s http://127.0.0.1:8080/healthz\n"),
         ("1}\n", "1}\n$ false\n"),

@@ -181,8 +181,14 @@ fn a_forever_frame_binds_its_function_once_and_calls_it_for_each_message() {
     let mut frame = Peer::ask(server.address, &get("/channels/a?mode=iframe&callback=page.update", ""));
     let head = frame.until("\r\n\r\n");
     assert!(head.contains("Content-Type: text/html; charset=utf-8\r\n"));
-    assert!(head.contains("Content-Security-Policy: frame-ancestors 'self'\r\n"));
-    assert!(frame.until("</script>\n").contains("parent.page.update(data, id, event)"));
+    let policy = field(&head, "Content-Security-Policy");
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'self'"), "{policy}");
+    assert!(!policy.contains("eval"), "{policy}");
+    let binding = frame.until("</script>\n");
+    assert!(binding.contains("if (parent !== self) parent.page.update(data, id, event)"), "{binding}");
+    let opened = frame.until("</script>\n");
+    let at = field(&head, "Last-Event-ID");
+    assert!(opened.contains(&format!("<script>F(null,\"{at}\",\"encke-open\")</script>")), "{opened}");
     let id = id_of(&publish(server.address, "a", "</script><script>alert(1)"));
     let message = frame.until("</script>\n");
     assert!(
@@ -324,4 +330,86 @@ fn what_cannot_be_understood_opens_nothing() {
         assert!(error["error"].as_str().is_some_and(|text| text.len() > 10), "{body}");
     }
     assert_eq!(server.metric("encke_channels"), 0.0);
+}
+
+#[test]
+fn a_forever_frame_is_for_frames() {
+    let server = Server::start(&[]);
+    for (destination, status) in [("document", 403), ("empty", 403), ("iframe", 200), ("frame", 200)] {
+        let fields = format!("Sec-Fetch-Dest: {destination}\r\n");
+        let mut peer = Peer::ask(server.address, &get("/channels/a?mode=iframe&callback=eval", &fields));
+        assert!(peer.until("\r\n\r\n").starts_with(&format!("HTTP/1.1 {status} ")), "{destination}");
+    }
+}
+
+#[test]
+fn all_who_come_in_one_turn_are_asked_back_at_different_times() {
+    let server = Server::start(&[]);
+    let mut peers: Vec<Peer> = (0..200).map(|_| Peer::connect(server.address)).collect();
+    peers.iter_mut().for_each(|peer| peer.send(&get("/channels/a?mode=sse", "")));
+    let mut times: Vec<u64> = peers
+        .iter_mut()
+        .map(|peer| {
+            peer.until("retry: ");
+            peer.until("\n").trim().parse().expect("milliseconds")
+        })
+        .collect();
+    assert!(times.iter().all(|time| (1_000..=3_000).contains(time)), "{times:?}");
+    times.sort_unstable();
+    times.dedup();
+    assert!(times.len() > 150, "{} different times for 200", times.len());
+}
+
+#[test]
+fn head_says_where_get_would_begin_and_what_is_missing() {
+    let server = Server::start(&[]);
+    let id = id_of(&publish(server.address, "a", "one"));
+    for mode in ["sse", "ndjson", "stream", "poll"] {
+        for (since, is_gap) in [(id.clone(), false), ("17-4".to_owned(), true)] {
+            let request = format!(
+                "HEAD /channels/a?mode={mode}&since={since} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            );
+            let head = Peer::ask(server.address, &request).drain().expect("at once");
+            assert_eq!(head.contains("Encke-Gap: true\r\n"), is_gap, "{mode}: {head}");
+            assert_eq!(mode == "poll", !head.contains("Last-Event-ID: "), "{head}");
+        }
+    }
+}
+
+#[test]
+fn a_publish_is_never_answered_as_if_it_were_done_when_it_is_not() {
+    let server = Server::start(&["--comet-timeout", "100ms", "--body-timeout", "400ms"]);
+    let mut slow =
+        Peer::ask(server.address, "POST /channels/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+    assert!(slow.until("\r\n\r\n").starts_with("HTTP/1.1 408 "));
+    assert_eq!(server.metric("encke_messages_published_total"), 0.0);
+}
+
+#[test]
+fn a_wrong_type_is_refused_before_its_message_is_sent() {
+    let server = Server::start(&[]);
+    for event in ["encke-gap", "$x", "a%0Ab", "%C2%85"] {
+        let request = format!(
+            "POST /channels/a?event={event} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        );
+        let mut peer = Peer::ask(server.address, &request);
+        assert!(peer.until("\r\n\r\n").starts_with("HTTP/1.1 400 "), "{event}");
+    }
+}
+
+#[test]
+fn two_last_event_ids_are_one_too_many() {
+    let server = Server::start(&[]);
+    let fields = "Last-Event-ID: \r\nLast-Event-ID: 17-4\r\n";
+    let (head, _) = ask(&server, &get("/channels/a?mode=sse", fields));
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+}
+
+#[test]
+fn the_start_page_says_that_publishing_takes_a_key_where_it_does() {
+    let folder = support::Folder::new("start-page-keys");
+    let keys = folder.write("keys", "secret\n");
+    let server = Server::start(&["--publish-key-file", &keys]);
+    let (_, page) = ask(&server, &get("/", ""));
+    assert!(page.contains("curl -H 'Authorization: Bearer KEY' -d"), "{page}");
 }

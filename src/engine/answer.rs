@@ -54,7 +54,7 @@ impl Core {
         };
         match &mut self.buffers(slot).answer {
             Some(answer) => answer.join(charge),
-            none => *none = Some(charge),
+            none => *none = Some(Box::new(charge)),
         }
     }
 
@@ -180,8 +180,7 @@ impl Core {
         let json = ("Content-Type", "application/json");
         // Retry-After (RFC 9110 §10.2.3): a full or departing server is worth another try, not an endless one.
         let retry = ("Retry-After", "2");
-        let more =
-            self.at_mut(slot).buffers.as_mut().map(|buffers| std::mem::take(&mut buffers.refusal_fields));
+        let more = self.at_mut(slot).buffers.as_mut().and_then(|buffers| buffers.refusal_fields.take());
         let more = more.unwrap_or_default();
         let mut fields = vec![json, ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
         fields.extend((refusal.status == 503).then_some(retry));

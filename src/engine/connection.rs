@@ -319,6 +319,9 @@ impl Connection {
     }
 }
 
+/// Fields of an answer that are kept for later.
+pub(crate) type OwnFields = Vec<(Box<str>, Box<str>)>;
+
 /// What a large answer is entered as: with all that the hub's bound on memory counts, and among the answers.
 pub(crate) struct AnswerCharge {
     pub(crate) in_all: Charge,
@@ -351,8 +354,10 @@ pub(crate) struct Buffers {
     /// The body, while it is collected, and its entry in the hub's ledger.
     pub(crate) collected: Vec<u8>,
     pub(crate) charge: Option<Charge>,
+    /// Whether the exchange is, or was, a publisher that is held.
+    pub(crate) is_held: bool,
     /// Fields that the engine's own refusals of this exchange carry, if the handler has asked for some.
-    pub(crate) refusal_fields: Vec<(Box<str>, Box<str>)>,
+    pub(crate) refusal_fields: Option<Box<OwnFields>>,
     /// When a byte of the body last came: what the body timeout counts from.
     pub(crate) body_since: Tick,
     /// Since when, and how many bytes since then: what the body's least rate is counted from.
@@ -363,7 +368,7 @@ pub(crate) struct Buffers {
     /// What the handler has written, and how much of it the peer has taken.
     pub(crate) output: Vec<u8>,
     /// The entries of a large answer in what is counted, until the peer has taken it.
-    pub(crate) answer: Option<AnswerCharge>,
+    pub(crate) answer: Option<Box<AnswerCharge>>,
     pub(crate) taken: usize,
     /// Bytes that a sized answer still lacks.
     pub(crate) missing: u64,
@@ -386,7 +391,8 @@ impl Buffers {
             body_bytes_max: 0,
             collected: Vec::new(),
             charge: None,
-            refusal_fields: Vec::new(),
+            is_held: false,
+            refusal_fields: None,
             body_since: Tick::default(),
             rate_since: Tick::default(),
             rate_bytes: 0,

@@ -115,7 +115,8 @@ impl<'a, S> Ctx<'a, S> {
     }
 
     /// Ends the exchange: what was written goes out, then the end of the answer, and the connection is back for its next
-    /// request. Without any answer it is `200` with nothing in it.
+    /// request. Messages of channels that have not reached it by now do not; [`Core::end_channel`] closes whoever hears a channel behind
+    /// its last message. Without any answer it is `200` with nothing in it.
     pub fn close(&mut self) {
         self.core.ask_at(self.slot, Life::CloseAsked);
     }
@@ -247,7 +248,7 @@ impl<'a, S> Ctx<'a, S> {
     pub fn set_refusal_fields(&mut self, fields: Fields<'_>) -> Result<(), WriteError> {
         check_fields(400, fields)?;
         let own = fields.iter().map(|(name, value)| (Box::from(*name), Box::from(*value)));
-        self.core.buffers(self.slot).refusal_fields = own.collect();
+        self.core.buffers(self.slot).refusal_fields = Some(Box::new(own.collect()));
         Ok(())
     }
 
@@ -269,6 +270,7 @@ impl<'a, S> Ctx<'a, S> {
     pub fn pause_while_pressed(&mut self, channel: &str) -> bool {
         let is_held = self.is_open() && self.core.hub.hold(channel, self.id());
         if is_held {
+            self.core.buffers(self.slot).is_held = true;
             self.core.set_reading(self.slot, Reading::Paused);
         }
         is_held

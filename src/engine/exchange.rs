@@ -87,6 +87,10 @@ impl Core {
     /// Forgets all that belonged to the exchange, and moves the generation on.
     fn close_exchange(&mut self, slot: u32, reply: Reply) {
         let generation = self.generation();
+        if self.at_mut(slot).buffers.as_mut().is_some_and(|buffers| std::mem::take(&mut buffers.is_held)) {
+            let id = self.exchange_at(slot);
+            self.hub.forget_held(id);
+        }
         self.unsubscribe(slot);
         self.timers.cancel_all(Owner::Exchange(slot));
         let connection = self.at_mut(slot);
@@ -107,7 +111,7 @@ impl Core {
             }
             buffers.collected = Vec::new();
             buffers.charge = None;
-            buffers.refusal_fields = Vec::new();
+            buffers.refusal_fields = None;
         }
         self.exchanges -= 1;
     }

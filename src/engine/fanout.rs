@@ -83,6 +83,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         for _ in 0..self.core.limits.resumptions_per_turn_max {
             let Some(id) = self.core.hub.next_released() else { return };
             if let Ok(slot) = self.core.slot_of(id) {
+                self.core.buffers(slot).is_held = false;
                 self.core.set_reading(slot, Reading::Flowing);
                 self.serve(slot);
             }

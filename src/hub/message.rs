@@ -59,6 +59,15 @@ impl<'a> Message<'a> {
     pub const fn new(data: &'a str) -> Message<'a> {
         Message { event: None, data, key: None }
     }
+
+    /// Whether it could be published: its type and its key are such. For whoever wants to know before the payload is there.
+    ///
+    /// # Errors
+    /// [`WriteError::BadName`](crate::WriteError::BadName) if not.
+    pub fn check(&self) -> Result<(), WriteError> {
+        self.event.map_or(Ok(()), check_event)?;
+        self.key.map_or(Ok(()), check_key)
+    }
 }
 
 /// What became of a message that was published.
@@ -116,7 +125,7 @@ pub(crate) fn check_key(key: &str) -> Result<(), WriteError> {
 
 fn check_name(name: &str) -> Result<(), WriteError> {
     let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
-    let plain = !name.bytes().any(|byte| byte.is_ascii_control());
+    let plain = !name.chars().any(char::is_control);
     let reserved = name.starts_with("encke-") || name.starts_with('$');
     if fits && plain && !reserved { Ok(()) } else { Err(WriteError::BadName) }
 }

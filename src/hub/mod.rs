@@ -159,6 +159,8 @@ pub struct Hub {
     /// Looked up, never iterated: its order differs from run to run.
     names: HashMap<Rc<str>, u32>,
     channels: Slab<Channel>,
+    /// What the channels cost besides their messages.
+    channel_bytes: usize,
     /// Audiences of more than one channel. Looked up, never iterated.
     sets: HashMap<Rc<[u32]>, u32>,
     audiences: Slab<Audience>,
@@ -204,6 +206,7 @@ impl Hub {
             formats: Formats::new(),
             names: HashMap::new(),
             channels: Slab::new(),
+            channel_bytes: 0,
             sets: HashMap::new(),
             audiences: Slab::new(),
             places: Vec::new(),

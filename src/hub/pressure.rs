@@ -79,6 +79,18 @@ impl Hub {
         None
     }
 
+    /// A publisher that may be held has gone.
+    pub(crate) fn forget_held(&mut self, publisher: ExchangeId) {
+        let now = self.now;
+        self.released.retain(|&other| other != publisher);
+        let Hub { pressed, channels, .. } = self;
+        pressed.retain(|&index| {
+            let held = channels[index as usize].held_mut(now);
+            held.forget(publisher, now);
+            !held.is_empty()
+        });
+    }
+
     /// Lets go of all publishers of a channel that goes away.
     pub(crate) fn release_held(&mut self, index: u32) {
         let Some(held) = self.channels[index as usize].held.take() else { return };
@@ -141,6 +153,11 @@ impl Held {
     pub(crate) fn push(&mut self, publisher: ExchangeId, now: Instant) {
         self.note(now);
         self.waiting.push_back(publisher);
+    }
+
+    pub(crate) fn forget(&mut self, publisher: ExchangeId, now: Instant) {
+        self.note(now);
+        self.waiting.retain(|&other| other != publisher);
     }
 
     pub(crate) fn pop(&mut self, now: Instant) -> Option<ExchangeId> {

@@ -61,8 +61,7 @@ impl Hub {
         message: Message<'_>,
         id: MessageId,
     ) -> Result<Published, WriteError> {
-        message.event.map_or(Ok(()), message::check_event)?;
-        message.key.map_or(Ok(()), message::check_key)?;
+        message.check()?;
         if id.epoch != self.head.epoch || id.seq <= self.head.seq || id.seq == u64::MAX {
             return Err(WriteError::StaleId);
         }
@@ -133,7 +132,7 @@ impl Hub {
             let new = names.iter().enumerate().filter(|(index, name)| is_new(*index, name));
             let (count, cost) =
                 new.fold((0, 0), |(count, cost), (_, name)| (count + 1, cost + Channel::cost(name)));
-            if count > 0 && (before + count > self.bounds.channels_max || !self.make_room(cost)) {
+            if count > 0 && (!self.may_open_for_subscribers(count, cost) || !self.make_room(cost)) {
                 return Err(WriteError::TooManyChannels);
             }
             if self.channels.len() == before {
@@ -144,6 +143,15 @@ impl Hub {
         channels.sort_unstable();
         channels.dedup();
         Ok(self.audience_of_numbers(&channels))
+    }
+
+    /// Whether subscribers may have so many more channels come into being. Whoever only listens needs no key, so channels take at most
+    /// half of the memory for their sake, or listening to thousands of names would push everybody's messages out; and an eighth
+    /// of the number stays for publishers.
+    fn may_open_for_subscribers(&self, count: usize, cost: usize) -> bool {
+        let count_max = self.bounds.channels_max - self.bounds.channels_max / 8;
+        self.channels.len() + count <= count_max
+            && self.channel_bytes + cost <= self.bounds.memory_bytes_max / 2
     }
 
     fn audience_of_numbers(&mut self, numbers: &[u32]) -> u32 {
@@ -192,6 +200,7 @@ impl Hub {
         let name: Rc<str> = Rc::from(name);
         let channel = Channel::new(Rc::clone(&name), self.lost_through, &self.ledger);
         let index = self.channels.insert(channel) as u32;
+        self.channel_bytes += Channel::cost(&name);
         self.names.insert(name, index);
         index
     }
@@ -225,6 +234,7 @@ impl Hub {
         self.release_held(index);
         self.weigh(index, Channel::clear);
         let channel = self.channels.remove(index as usize);
+        self.channel_bytes -= Channel::cost(&channel.name);
         if channel.life == Life::Open {
             self.names.remove(&channel.name);
         }

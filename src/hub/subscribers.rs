@@ -8,6 +8,7 @@
 
 use super::audience::Hearing;
 use super::batch::{self, Batch, Next, SharedBatch, Source};
+use super::channel::Channel;
 use super::cursor::{self, Lost, Opening, Since, Stand, Subscribed, Subscriber};
 use super::grace::Standing;
 use super::message::MessageId;
@@ -54,6 +55,52 @@ impl Hub {
         self.stats.subscribers += 1;
         self.stats.gaps += u64::from(gap);
         Ok(Subscribed { at: MessageId { seq: cursor, ..self.head }, gap, behind })
+    }
+
+    /// What a subscription would be told now, without subscribing.
+    ///
+    /// ```
+    /// use encke::{Engine, Message, MessageId, Since, Limits, time::Now};
+    /// # use encke::{Ctx, Event, Handler, engine::{Moved, Transport}};
+    /// # struct Nothing;
+    /// # impl Handler for Nothing {
+    /// #     type State = ();
+    /// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
+    /// # }
+    /// # struct Link;
+    /// # impl Transport for Link {
+    /// #     fn read(&mut self, _: &mut [u8]) -> std::io::Result<Moved> { unreachable!() }
+    /// #     fn write(&mut self, _: &[u8]) -> std::io::Result<Moved> { unreachable!() }
+    /// #     fn shutdown_write(&mut self) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// let mut engine: Engine<Link, _> = Engine::new(Nothing, Limits::default(), 17, Now::default())?;
+    /// let id = engine.run(Now::default(), |_, core| core.publish("news", Message::new("Hello")).unwrap().id);
+    /// let told = engine.core().hub().look(&["news"], Since::Id(MessageId { epoch: 17, seq: 0 })).unwrap();
+    /// assert!(told.behind && !told.gap);
+    /// assert_eq!(engine.core().hub().look(&["news"], Since::Head).unwrap().at, id);
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Ctx::subscribe`](crate::Ctx::subscribe), as far as they can be known.
+    pub fn look(&self, channels: &[&str], since: Since) -> Result<Subscribed, WriteError> {
+        if channels.len() > super::CHANNELS_PER_SUBSCRIPTION_MAX {
+            return Err(WriteError::TooManyChannels);
+        }
+        let mut lost = Lost { least: u64::MAX, most: 0 };
+        let mut end = 0;
+        for name in channels {
+            super::message::check_channel(name)?;
+            let known = self.names.get(*name).map(|&index| &self.channels[index as usize]);
+            if known.is_none() && self.channels.len() >= self.bounds.channels_max {
+                return Err(WriteError::TooManyChannels);
+            }
+            let trimmed = known.map_or(self.lost_through, Channel::trimmed_through);
+            lost = Lost { least: lost.least.min(trimmed), most: lost.most.max(trimmed) };
+            end = end.max(known.map_or(self.lost_through, Channel::end));
+        }
+        let Stand { cursor, gap } = cursor::stand(since, self.head, lost);
+        Ok(Subscribed { at: MessageId { seq: cursor, ..self.head }, gap, behind: cursor < end || gap })
     }
 
     /// Ends a subscription. Does nothing if there is none.

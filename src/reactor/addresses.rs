@@ -15,14 +15,15 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::id::ConnectionId;
 
-/// Connections that are being told 503 at the same time; more are closed without a word, so that these cannot fill the
-/// table either.
+/// Connections that are being told 503 at the same time, at most, and at most one in eight of the table; more are closed without a word,
+/// so that these cannot fill the table either.
 const TURNED_AWAY_MAX: usize = 64;
 
 /// Connections by the party that they belong to.
 pub(crate) struct Addresses {
     /// Zero is no bound, and then the rest stays empty.
     bound: usize,
+    turned_away_max: usize,
     open: HashMap<Party, usize>,
     /// For each slot of the engine's table, whose it is and in which generation: a slot may have its next owner before the close of
     /// the one before has been told.
@@ -41,8 +42,9 @@ pub(crate) enum Party {
 
 impl Addresses {
     /// Counts, if there is a bound.
-    pub(crate) fn new(bound: usize) -> Addresses {
-        Addresses { bound, open: HashMap::new(), of_slot: Vec::new() }
+    pub(crate) fn new(bound: usize, connections_max: usize) -> Addresses {
+        let turned_away_max = TURNED_AWAY_MAX.min(connections_max / 8).max(1);
+        Addresses { bound, turned_away_max, open: HashMap::new(), of_slot: Vec::new() }
     }
 
     /// Whom a newcomer counts for: its address while that has room, then those who are turned away, and `None` when even they are
@@ -53,7 +55,7 @@ impl Addresses {
         if self.count(party) < self.bound {
             return Some(party);
         }
-        (self.count(Party::TurnedAway) < TURNED_AWAY_MAX).then_some(Party::TurnedAway)
+        (self.count(Party::TurnedAway) < self.turned_away_max).then_some(Party::TurnedAway)
     }
 
     /// Counts a connection that is open now.
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn counts_follow_the_connections_even_when_a_slot_is_used_again_before_its_close_is_told() {
-        let mut addresses = Addresses::new(1);
+        let mut addresses = Addresses::new(1, 16_384);
         let (one, other) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
         let first = addresses.admit(one).expect("there is room");
         addresses.enter(id(0, 1), first);
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn who_is_turned_away_is_bounded_too() {
-        let mut addresses = Addresses::new(1);
+        let mut addresses = Addresses::new(1, 16_384);
         let address = "2001:db8::1".parse().ok();
         for slot in 0..=TURNED_AWAY_MAX as u32 {
             let party = addresses.admit(address).expect("one is served, and so many are told");
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn without_a_bound_nothing_is_kept() {
-        let mut addresses = Addresses::new(0);
+        let mut addresses = Addresses::new(0, 16_384);
         let party = addresses.admit("192.0.2.1".parse().ok()).expect("anybody");
         addresses.enter(id(7, 1), party);
         addresses.leave(id(7, 1));

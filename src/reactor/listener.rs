@@ -84,7 +84,7 @@ enum State {
 
 impl Listener {
     /// A listener at `address`, with all that its connections inherit.
-    pub(crate) fn bind(address: SocketAddr, reach: Reach) -> io::Result<Listener> {
+    pub(crate) fn bind(address: SocketAddr, reach: Reach, write_timeout: Duration) -> io::Result<Listener> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
@@ -93,13 +93,13 @@ impl Listener {
         }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        Listener::from_std(socket.into())
+        Listener::from_std(socket.into(), write_timeout)
     }
 
     /// Takes over a listener that is open already.
-    pub(crate) fn from_std(listener: std::net::TcpListener) -> io::Result<Listener> {
+    pub(crate) fn from_std(listener: std::net::TcpListener, write_timeout: Duration) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
-        set_inherited_options(SockRef::from(&listener))?;
+        set_inherited_options(SockRef::from(&listener), write_timeout)?;
         let address = Address::Tcp(listener.local_addr()?);
         Ok(Listener::new(Door::Tcp(TcpListener::from_std(listener)), address))
     }
@@ -205,7 +205,7 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Set on the listener, so that every connection has them from its first moment and without a system call of its own.
-fn set_inherited_options(socket: SockRef<'_>) -> io::Result<()> {
+fn set_inherited_options(socket: SockRef<'_>, write_timeout: Duration) -> io::Result<()> {
     // A message is worth sending when it is written: nothing is gained by waiting for more (RFC 9293 §3.7.4).
     socket.set_tcp_nodelay(true)?;
     // A peer that vanished while nothing was owed to it is found by the kernel's probes.
@@ -214,8 +214,9 @@ fn set_inherited_options(socket: SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&probes)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // One that vanished while bytes were under way is given up after this, not after fifteen minutes of retries (RFC 5482).
-        socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+        // One that vanished while bytes were under way is given up after this, not after fifteen minutes of retries (RFC 5482). A moment
+        // later than the engine does, which counts whom it cuts: the kernel does not tell a peer that reads nothing from one that is gone.
+        socket.set_tcp_user_timeout(Some(write_timeout + Duration::from_secs(1)))?;
         // What is not yet sent is bounded: a reader that stops holds kilobytes of the kernel's memory, not megabytes.
         socket.set_tcp_notsent_lowat(128 * 1024)?;
     }

@@ -140,7 +140,7 @@ impl<H: Handler> Reactor<H> {
     pub fn new(handler: H, limits: Limits) -> io::Result<Reactor<H>> {
         let clock = Clock::new();
         let poll = Poll::new()?;
-        let parties = Addresses::new(limits.connections_per_address_max);
+        let parties = Addresses::new(limits.connections_per_address_max, limits.connections_max);
         let mut engine = Engine::new(handler, limits, unix_millis(), clock.now())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -187,7 +187,8 @@ impl<H: Handler> Reactor<H> {
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
         let mut refusal = io::Error::new(io::ErrorKind::InvalidInput, "the name stands for no address");
         for address in address.to_socket_addrs()? {
-            match Listener::bind(address, self.reach(address)) {
+            let write_timeout = self.engine.core().limits().write_timeout;
+            match Listener::bind(address, self.reach(address), write_timeout) {
                 Ok(listener) => {
                     self.add(listener)?;
                     return Ok(self.tcp_addresses().last().unwrap_or(address));
@@ -204,7 +205,8 @@ impl<H: Handler> Reactor<H> {
     /// # Errors
     /// As the system says.
     pub fn add_listener(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        self.add(Listener::from_std(listener)?)
+        let write_timeout = self.engine.core().limits().write_timeout;
+        self.add(Listener::from_std(listener, write_timeout)?)
     }
 
     /// Listens at a path too, as a Unix-domain socket with mode 0660: its owner and its group may connect. A socket that is

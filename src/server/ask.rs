@@ -36,14 +36,23 @@ pub(crate) struct Ask {
 /// How a subscriber wants its messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
+    /// As they come, for as long as it lasts.
+    Flow(Flow),
+    /// As a list.
+    Poll(Poll),
+    /// Not at all: only how many there are.
+    Info,
+}
+
+/// What a stream looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
     Sse(Envelope),
     /// A message a line; what the stream calls itself.
     Stream(&'static str),
     Ndjson,
     /// A document of scripts that call this function of the page around it.
     Iframe(String),
-    Poll(Poll),
-    Info,
 }
 
 /// What the data of an event is.
@@ -72,29 +81,41 @@ pub(crate) fn read(head: &RequestHead<'_>, channel: &str, policy: &Policy) -> Re
         None => accepted(head),
     };
     let mode = match mode {
-        "sse" => Mode::Sse(match parameter("envelope")?.as_deref() {
-            None | Some("" | "0") => Envelope::None,
-            Some("1") => Envelope::Json,
-            Some(_) => return Err(Refusal::new(400, "envelope is 1, or left out")),
-        }),
-        "stream" => Mode::Stream(stream_type(parameter("type")?.as_deref())?),
-        "ndjson" => Mode::Ndjson,
+        "sse" => Mode::Flow(Flow::Sse(envelope(parameter("envelope")?.as_deref())?)),
+        "stream" => Mode::Flow(Flow::Stream(stream_type(parameter("type")?.as_deref())?)),
+        "ndjson" => Mode::Flow(Flow::Ndjson),
         "poll" => {
             Mode::Poll(poll(parameter("timeout")?.as_deref(), parameter("callback")?.as_deref(), policy)?)
         }
-        "iframe" => match parameter("callback")?.as_deref() {
-            Some(callback) => Mode::Iframe(checked_callback(callback)?.to_owned()),
-            None => {
-                return Err(Refusal::new(
-                    400,
-                    "an iframe needs callback=, the function of the page around it",
-                ));
-            }
-        },
+        "iframe" => Mode::Flow(Flow::Iframe(frame(head, parameter("callback")?.as_deref())?)),
         "info" => Mode::Info,
         _ => return Err(Refusal::new(400, "mode is sse, stream, ndjson, poll, iframe or info")),
     };
     Ok(Ask { channels: channels(text, channel)?, mode, since: since(head)? })
+}
+
+fn envelope(asked: Option<&str>) -> Result<Envelope, Refusal> {
+    match asked {
+        None | Some("" | "0") => Ok(Envelope::None),
+        Some("1") => Ok(Envelope::Json),
+        Some(_) => Err(Refusal::new(400, "envelope is 1, or left out")),
+    }
+}
+
+/// The function that a forever frame calls. The document is served to frames alone, as far as a browser tells what it asks for (Fetch
+/// Metadata): opened by itself it would have nobody around it to call.
+fn frame(head: &RequestHead<'_>, callback: Option<&str>) -> Result<String, Refusal> {
+    let asks_for = head.field("Sec-Fetch-Dest");
+    if asks_for.is_some_and(|what| !matches!(what, b"iframe" | b"frame")) {
+        return Err(Refusal::new(
+            403,
+            "this document belongs into an iframe of a page; it is not to be opened by itself",
+        ));
+    }
+    match callback {
+        Some(callback) => Ok(checked_callback(callback)?.to_owned()),
+        None => Err(Refusal::new(400, "an iframe needs callback=, the function of the page around it")),
+    }
 }
 
 /// The mode that the peer's `Accept` chooses (RFC 9110 §12.5.1): of those that it names, the one that it prefers. A wildcard names none.
@@ -107,7 +128,7 @@ fn accepted(head: &RequestHead<'_>) -> &'static str {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let weight = weight.map_or(1.0, |text| text.parse::<f32>().unwrap_or(0.0));
+        let weight = weight.map_or(1.0, quality);
         if let Some((_, mode)) = KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(media))
             && weight > best.0
         {
@@ -115,6 +136,13 @@ fn accepted(head: &RequestHead<'_>) -> &'static str {
         }
     }
     best.1
+}
+
+/// A weight, 0 to 1 (RFC 9110 §12.4.2). What is none counts as 0.
+fn quality(text: &str) -> f32 {
+    let is_number = text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let weight = if is_number { text.parse().unwrap_or(0.0) } else { 0.0 };
+    if weight <= 1.0 { weight } else { 0.0 }
 }
 
 /// The channel of the path, and those of `&channel=`.
@@ -188,6 +216,12 @@ fn checked_callback(callback: &str) -> Result<&str, Refusal> {
 
 /// Where the peer stands. What it was last given wins over what its address says, for EventSource repeats its address as it was.
 fn since(head: &RequestHead<'_>) -> Result<Since, Refusal> {
+    if head.fields_named("Last-Event-ID").count() > 1 {
+        return Err(Refusal::new(
+            400,
+            "Last-Event-ID comes once, with the id of the last message that you have",
+        ));
+    }
     if let Some(last) = head.field("Last-Event-ID").filter(|value| !value.is_empty()) {
         // EventSource sends back whatever it was once given. What this hub never gave is another life's: everything held,
         // after a notice.
@@ -224,8 +258,9 @@ mod tests {
 
     #[test]
     fn accept_chooses_what_it_prefers_of_what_is_known() {
-        const SSE: Mode = Mode::Sse(Envelope::None);
-        let stream = || Mode::Stream("text/plain; charset=utf-8");
+        const SSE: Mode = Mode::Flow(Flow::Sse(Envelope::None));
+        let stream = || Mode::Flow(Flow::Stream("text/plain; charset=utf-8"));
+        let ndjson = || Mode::Flow(Flow::Ndjson);
         let poll = || Mode::Poll(Poll { timeout: Duration::from_secs(25), callback: None });
         for (accept, expected) in [
             ("*/*", stream()),
@@ -233,15 +268,18 @@ mod tests {
             ("text/event-stream", SSE),
             ("Text/Event-Stream;charset=utf-8", SSE),
             ("application/json, text/plain, */*", poll()),
-            ("application/json;q=0.5, application/x-ndjson", Mode::Ndjson),
+            ("application/json;q=0.5, application/x-ndjson", ndjson()),
             ("application/json, text/event-stream", poll()),
             ("text/event-stream;q=0", stream()),
+            ("text/event-stream;q=inf, application/x-ndjson;q=0.001", ndjson()),
+            ("text/event-stream;q=NaN, application/x-ndjson;q=1.000", ndjson()),
+            ("text/event-stream;q=9", stream()),
             ("x-text/event-stream", stream()),
         ] {
             assert_eq!(mode("", &format!("Accept: {accept}\r\n")).unwrap(), expected, "{accept}");
         }
         assert_eq!(mode("", "").unwrap(), stream());
-        assert_eq!(mode("?mode=ndjson", "Accept: text/event-stream\r\n").unwrap(), Mode::Ndjson);
+        assert_eq!(mode("?mode=ndjson", "Accept: text/event-stream\r\n").unwrap(), ndjson());
     }
 
     #[test]

@@ -119,6 +119,26 @@ fn limits(history: &HistoryFlags, waits: &WaitFlags, bounds: &BoundFlags) -> Res
     size_within("--max-head", bounds.max_head, 64, 1 << 20)?;
     size_within("--max-body", bounds.max_body, 1, 1 << 30)?;
     let memory = memory(history, bounds)?;
+    if history.history_bytes > memory && history.history_bytes != Limits::default().history_bytes_max as u64 {
+        return Err(format!(
+            "--history-bytes {} is more than --memory {}, which all channels share; give more of the second or less of the first",
+            size_text(history.history_bytes),
+            size_text(memory)
+        ));
+    }
+    if bounds.max_connections_per_ip > bounds.max_connections {
+        return Err(format!(
+            "--max-connections-per-ip {} is more than --max-connections {}; give less, or 0 for any number",
+            bounds.max_connections_per_ip, bounds.max_connections
+        ));
+    }
+    const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
+    if !waits.heartbeat.is_zero() && waits.heartbeat < HEARTBEAT_MIN {
+        return Err(format!(
+            "--heartbeat must be 0, which is never, or at least 10ms, and is {:?}",
+            waits.heartbeat
+        ));
+    }
     let limits = Limits {
         connections_max: bounds.max_connections,
         connections_per_address_max: bounds.max_connections_per_ip,
@@ -319,6 +339,11 @@ mod tests {
             ("--max-connections 0", "1 to 16777216"),
             ("--max-connections -1", "--help"),
             ("--max-connections-per-ip 16777217", "0 to 16777216"),
+            ("--max-connections 10 --max-connections-per-ip 11", "or 0 for any number"),
+            ("--history-bytes 2MiB --memory 1MiB --max-body 1KiB", "which all channels share"),
+            ("--heartbeat 1ms", "at least 10ms"),
+            ("--heartbeat 0.0000001", "at least 1ms"),
+            ("--head-timeout 0.5ms", "at least 1ms"),
             ("--cors-origin null", "null"),
             ("--cors-origin https://a/", "without a path"),
             ("--cors-origin a.example", "like https://example.org"),

@@ -53,7 +53,7 @@ pub(super) struct Flags {
     /// Answer mode=poll with callback=F as a script
     #[arg(long)]
     pub(super) jsonp: bool,
-    /// Leave out the start page and the live pages
+    /// Leave out the start page
     #[arg(long)]
     pub(super) no_demo: bool,
     /// Tell more; twice, everything

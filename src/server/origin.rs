@@ -71,6 +71,8 @@ pub(crate) fn canonical_host(host: &str) -> Option<String> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
+    // A name from the root down may end with a dot (RFC 3986 §3.2.2).
+    let host = host.strip_suffix('.').unwrap_or(host);
     (host.len() <= 253 && host.split('.').all(is_label)).then(|| host.to_ascii_lowercase())
 }
 
@@ -171,12 +173,16 @@ mod tests {
 
     #[test]
     fn a_host_name_is_without_a_port() {
-        for (text, form) in
-            [("Example.org", "example.org"), ("::1", "[::1]"), ("[::1]", "[::1]"), ("a_b", "a_b")]
-        {
+        for (text, form) in [
+            ("Example.org", "example.org"),
+            ("::1", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a_b", "a_b"),
+            ("a.example.", "a.example"),
+        ] {
             assert_eq!(host_name(text).as_deref(), Ok(form));
         }
-        for text in ["", "a:80", "http://a", "a/b", "*.a", "a..b", "[::1]:80", "a b", "a."] {
+        for text in ["", "a:80", "http://a", "a/b", "*.a", "a..b", "[::1]:80", "a b", "a..", "."] {
             assert!(host_name(text).is_err(), "{text}");
         }
     }

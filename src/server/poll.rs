@@ -17,6 +17,7 @@ use super::publish::refusal;
 use super::reply::{NO_STORE, NOSNIFF, refuse, respond, start};
 use super::routes::{Pending, Waiting};
 use crate::engine::{Ctx, HalfClose};
+use crate::error::Refusal;
 use crate::hub::{Since, WireFormat};
 
 /// The largest list, unless it is one message. With what is around it an answer is at most 64 KiB.
@@ -39,8 +40,7 @@ pub(crate) fn begin(
     ctx: &mut Ctx<'_, Pending>,
 ) {
     if ctx.is_head_request() {
-        let _ = start(ctx, &visitor, 200, &[content_type(asked.callback.is_some()), NOSNIFF, NO_STORE]);
-        return ctx.close();
+        return say_head(channels, since, &asked, &visitor, ctx);
     }
     let format = if asked.callback.is_some() { WireFormat::JSON_SCRIPT } else { WireFormat::JSON };
     let subscribed = match ctx.park(channels, since, format) {
@@ -55,6 +55,31 @@ pub(crate) fn begin(
     // Nothing has been answered, so only this tells that nobody waits any more.
     ctx.on_half_close(HalfClose::Tell);
     *ctx.state = Some(Box::new(Waiting::Poll(poll)));
+}
+
+/// What the head of an answer would say now. Its length is known only to who makes the list.
+fn say_head(
+    channels: &[&str],
+    since: Since,
+    asked: &ask::Poll,
+    visitor: &Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) {
+    let would = match ctx.core().hub().look(channels, since) {
+        Ok(would) => would,
+        Err(error) => return refuse(ctx, visitor, refusal(error)),
+    };
+    let mut fields = vec![content_type(asked.callback.is_some()), NOSNIFF, NO_STORE];
+    if would.gap {
+        fields.push(("Encke-Gap", "true"));
+    }
+    let _ = start(ctx, visitor, 200, &fields);
+    ctx.close();
+}
+
+/// The server stops: the poll is asked again elsewhere, or later, from where it stands.
+pub(crate) fn say_goodbye(poll: &Poll, ctx: &mut Ctx<'_, Pending>) {
+    refuse(ctx, &poll.visitor, Refusal::new(503, "the server is shutting down; try again in a moment"));
 }
 
 /// Answers with what there is by now.

@@ -28,18 +28,32 @@ pub(crate) struct Post {
 
 /// The head of a POST is there: asks for its body.
 pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, visitor: Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
-    match parameter(head, "event").and_then(|event| Ok((event, key(head)?))) {
+    match event(head).and_then(|event| Ok((event, key(head)?))) {
         Ok((event, key)) => {
-            let event = event.filter(|event| !event.is_empty()).map(Box::from);
-            let post = Post { channel: channel.into(), event, key, visitor: visitor.keep() };
+            let post = Post { channel: channel.into(), event, key, visitor: visitor.clone().keep() };
             *ctx.state = Some(Box::new(Waiting::Body(post)));
             let bytes_max = ctx.core().limits().body_bytes_max;
             ctx.collect_body(bytes_max);
             // The body's own timeout, its least rate and the channel's patience say how long this takes. Silence is no reason to answer.
             ctx.set_timeout(Duration::ZERO);
+            // Also what the engine refuses of it is for this visitor.
+            let _ = ctx.set_refusal_fields(&visitor.fields());
             ctx.pause_while_pressed(channel);
         }
         Err(refusal) => refuse(ctx, &visitor, refusal),
+    }
+}
+
+/// The message's type, if it has one: wrong ones are refused before a body is sent in vain.
+fn event(head: &RequestHead<'_>) -> Result<Option<Box<str>>, Refusal> {
+    let event = parameter(head, "event")?.filter(|event| !event.is_empty());
+    let message = Message { event: event.as_deref(), ..Message::new("") };
+    match message.check() {
+        Ok(()) => Ok(event.map(Box::from)),
+        Err(_) => Err(Refusal::new(
+            400,
+            "an event has 1 to 255 bytes without control characters and does not begin with encke- or $; choose another",
+        )),
     }
 }
 
@@ -47,7 +61,7 @@ pub(crate) fn begin(head: &RequestHead<'_>, channel: &str, visitor: Visitor<'_>,
 fn key(head: &RequestHead<'_>) -> Result<Option<Box<str>>, Refusal> {
     const WRONG: Refusal = Refusal::new(
         400,
-        "an Idempotency-Key has 1 to 255 visible characters and comes once; leave it out or choose another",
+        "an Idempotency-Key has 1 to 255 printable ASCII characters and comes once; leave it out or choose another",
     );
     let mut keys = head.fields_named("Idempotency-Key");
     let Some(key) = keys.next() else { return Ok(None) };
@@ -80,16 +94,13 @@ pub(crate) fn publish(post: Post, body: &[u8], ctx: &mut Ctx<'_, Pending>) {
     }
 }
 
-/// What a refused publish means to its sender.
+/// What it means to a peer that the hub would not have it. Names have been checked before.
 pub(crate) fn refusal(error: WriteError) -> Refusal {
     match error {
         WriteError::TooManyChannels => Refusal::new(
             503,
-            "there are as many channels as there may be; use one that exists, or try again later",
+            "there is no room for another channel at the moment; use one that exists, or try again later",
         ),
-        _ => Refusal::new(
-            400,
-            "an event has 1 to 255 bytes without control characters and does not begin with encke- or $; choose another",
-        ),
+        _ => Refusal::new(400, "a channel's name has 1 to 255 bytes and no control characters"),
     }
 }

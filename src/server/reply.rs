@@ -34,7 +34,7 @@ pub(crate) fn refuse<S>(ctx: &mut Ctx<'_, S>, visitor: &Visitor<'_>, refusal: Re
 
 /// Says which methods the path knows: `405`, or `204` to OPTIONS (RFC 9110 §9.3.7, §15.5.6).
 pub(crate) fn allow<S>(ctx: &mut Ctx<'_, S>, visitor: &Visitor<'_>, status: u16, methods: &str) {
-    let fields = [("Allow", methods), JSON, NOSNIFF];
+    let fields = [("Allow", methods), JSON, NOSNIFF, NO_STORE];
     match status {
         204 => respond(ctx, visitor, 204, &fields[..1], b""),
         _ => {

@@ -17,7 +17,7 @@ use super::access::Visitor;
 use super::config::{Demo, Policy};
 use super::reply::{allow, allow_page, refuse, respond};
 use super::{delete, metrics, poll, publish, subscribe};
-use crate::engine::{Cause, Ctx, Event, Handler, Read};
+use crate::engine::{Cause, Ctx, End, Event, Handler, Read};
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
 
@@ -57,6 +57,7 @@ impl Handler for App {
             Event::Read(Read::Data(body)) => read(body, ctx),
             Event::Read(Read::Done) => read(b"", ctx),
             Event::Error(Cause::Timeout) => time_is_up(ctx),
+            Event::End(End::Shutdown) => say_goodbye(ctx),
             Event::Error(_) | Event::End(_) => {}
         }
     }
@@ -84,6 +85,13 @@ fn time_is_up(ctx: &mut Ctx<'_, Pending>) {
     }
 }
 
+/// The server stops: a poll is told so as every visitor is told things. A stream just ends.
+fn say_goodbye(ctx: &mut Ctx<'_, Pending>) {
+    if let Some(Waiting::Poll(poll)) = ctx.state.take().map(|waiting| *waiting) {
+        poll::say_goodbye(&poll, ctx);
+    }
+}
+
 fn answer_poll(ctx: &mut Ctx<'_, Pending>) {
     if let Some(waiting) = ctx.state.take_if(|waiting| matches!(**waiting, Waiting::Poll(_)))
         && let Waiting::Poll(poll) = *waiting
@@ -105,7 +113,9 @@ fn begin(head: &RequestHead<'_>, policy: &Policy, ctx: &mut Ctx<'_, Pending>) {
         };
     }
     match (path, policy.demo) {
-        ("/", Demo::Shown) => page(head, "text/html; charset=utf-8", &with_host(PAGE, head), &visitor, ctx),
+        ("/", Demo::Shown) => {
+            page(head, "text/html; charset=utf-8", &start_page(head, policy), &visitor, ctx)
+        }
         ("/healthz", _) => page(head, "text/plain; charset=utf-8", "ok\n", &visitor, ctx),
         ("/metrics", _) => {
             let text = metrics::text(ctx.core());
@@ -153,12 +163,14 @@ fn options(head: &RequestHead<'_>, methods: &str, visitor: &Visitor<'_>, ctx: &m
     }
 }
 
-/// The page's command lines name the host that it was asked of, so that they work as they stand.
-fn with_host<'a>(page: &'a str, head: &RequestHead<'_>) -> Cow<'a, str> {
+/// The page's command lines name the host that it was asked of, and a key where one is asked for, so that they work as they stand.
+fn start_page(head: &RequestHead<'_>, policy: &Policy) -> String {
     let is_plain = |host: &&str| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
-    match head.host().filter(|host| !host.is_empty()).filter(is_plain) {
-        Some(host) => Cow::Owned(page.replace("127.0.0.1:8080", host)),
-        None => Cow::Borrowed(page),
+    let host = head.host().filter(|host| !host.is_empty()).filter(is_plain);
+    let page = PAGE.replace("127.0.0.1:8080", host.unwrap_or("127.0.0.1:8080"));
+    match &policy.access.keys {
+        Some(_) => page.replace("curl -d", "curl -H 'Authorization: Bearer KEY' -d"),
+        None => page,
     }
 }
 
@@ -200,6 +212,9 @@ fn channel_name(path: &str) -> Result<String, Refusal> {
 
 /// Refuses what is no channel's name, whether it came in the path or in the query.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() {
+        return Err(Refusal::new(400, "a channel has a name of 1 to 255 bytes, as in /channels/news"));
+    }
     if name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         return Err(Refusal::new(
             400,

@@ -7,7 +7,7 @@
 //! Next: `poll.rs`.
 
 use super::access::Visitor;
-use super::ask::{self, Ask, Envelope, Mode};
+use super::ask::{self, Ask, Envelope, Flow, Mode};
 use super::config::Policy;
 use super::poll;
 use super::publish::refusal;
@@ -34,20 +34,28 @@ pub(crate) fn subscribe(
     match mode {
         Mode::Info => info(&channels, &visitor, ctx),
         Mode::Poll(asked) => poll::begin(&channels, since, asked, visitor, ctx),
-        mode => stream(&channels, since, &mode, &visitor, ctx),
+        Mode::Flow(flow) => stream(&channels, since, &flow, &visitor, ctx),
     }
 }
 
-/// Opens a stream.
-fn stream(channels: &[&str], since: Since, mode: &Mode, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
-    let (format, content_type) = match mode {
-        Mode::Sse(Envelope::None) => (WireFormat::SSE, "text/event-stream"),
-        Mode::Sse(Envelope::Json) => (WireFormat::SSE_ENVELOPE, "text/event-stream"),
-        Mode::Ndjson => (WireFormat::NDJSON, "application/x-ndjson"),
-        Mode::Iframe(_) => (WireFormat::IFRAME, "text/html; charset=utf-8"),
-        Mode::Stream(content_type) => (WireFormat::STREAM, *content_type),
-        Mode::Poll(_) | Mode::Info => return debug_assert!(false, "no stream"),
+/// Opens a stream, or says to HEAD what would be opened.
+fn stream(channels: &[&str], since: Since, flow: &Flow, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+    let (format, content_type) = match flow {
+        Flow::Sse(Envelope::None) => (WireFormat::SSE, "text/event-stream"),
+        Flow::Sse(Envelope::Json) => (WireFormat::SSE_ENVELOPE, "text/event-stream"),
+        Flow::Ndjson => (WireFormat::NDJSON, "application/x-ndjson"),
+        Flow::Iframe(_) => (WireFormat::IFRAME, "text/html; charset=utf-8"),
+        Flow::Stream(content_type) => (WireFormat::STREAM, *content_type),
     };
+    let subscribed = match ctx.is_head_request() {
+        true => ctx.core().hub().look(channels, since),
+        false => ctx.subscribe(channels, since, format),
+    };
+    let subscribed = match subscribed {
+        Ok(subscribed) => subscribed,
+        Err(error) => return refuse(ctx, visitor, refusal(error)),
+    };
+    let at = subscribed.at.to_string();
     let mut fields = vec![
         ("Content-Type", content_type),
         ("Cache-Control", "no-store"),
@@ -56,35 +64,35 @@ fn stream(channels: &[&str], since: Since, mode: &Mode, visitor: &Visitor<'_>, c
         ("Incremental", "?1"),
         // Without this Chromium keeps a text stream from a page until 512 bytes have come.
         ("X-Content-Type-Options", "nosniff"),
+        ("Last-Event-ID", &at),
     ];
-    if matches!(mode, Mode::Iframe(_)) {
-        fields.push(("Content-Security-Policy", "frame-ancestors 'self'"));
+    if matches!(flow, Flow::Iframe(_)) {
+        fields.push(("Content-Security-Policy", FRAME_POLICY));
     }
-    if ctx.is_head_request() {
-        let _ = start(ctx, visitor, 200, &fields);
-        return ctx.close();
-    }
-    let subscribed = match ctx.subscribe(channels, since, format) {
-        Ok(subscribed) => subscribed,
-        Err(error) => return refuse(ctx, visitor, refusal(error)),
-    };
-    let at = subscribed.at.to_string();
-    fields.push(("Last-Event-ID", &at));
     if subscribed.gap {
         fields.push(("Encke-Gap", "true"));
     }
     let _ = start(ctx, visitor, 200, &fields);
+    if ctx.is_head_request() {
+        return ctx.close();
+    }
     // What is written here goes out behind the head and before the first message.
-    let _ = match mode {
-        Mode::Sse(_) => ctx.write(first_block(since, subscribed, ctx).as_bytes()),
-        Mode::Iframe(callback) => ctx.write(document(callback).as_bytes()),
+    let _ = match flow {
+        Flow::Sse(_) => {
+            let block = first_block(since, subscribed, ctx);
+            ctx.write(block.as_bytes())
+        }
+        Flow::Iframe(callback) => ctx.write(document(callback, since, subscribed).as_bytes()),
         _ => Ok(()),
     };
 }
 
+/// The document of a forever frame runs the scripts that it consists of, and does nothing else: whatever a message has in it.
+const FRAME_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
 /// The first block of an event stream. A subscriber without a cursor is told where it stands: an id without data sets EventSource's
 /// last id and dispatches nothing, so being cut before the first message loses nothing.
-fn first_block(since: Since, subscribed: Subscribed, ctx: &Ctx<'_, Pending>) -> String {
+fn first_block(since: Since, subscribed: Subscribed, ctx: &mut Ctx<'_, Pending>) -> String {
     let retry = retry_millis(ctx);
     match since {
         Since::Head => format!("retry: {retry}\nid: {}\n\n", subscribed.at),
@@ -92,17 +100,26 @@ fn first_block(since: Since, subscribed: Subscribed, ctx: &Ctx<'_, Pending>) -> 
     }
 }
 
-/// The head of a forever frame: binds `F`, which the scripts of all messages call, to the function of the page around it.
-fn document(callback: &str) -> String {
+/// The head of a forever frame: binds `F`, which the scripts of all messages call, to the function of the page around it. Opened by
+/// itself the document is its own parent, and then nothing is called: `eval` is the name of a function too.
+///
+/// A subscriber without a cursor is told where it stands, by a call without data.
+fn document(callback: &str, since: Since, subscribed: Subscribed) -> String {
+    let opened = match since {
+        Since::Head => format!("<script>F(null,\"{}\",\"encke-open\")</script>\n", subscribed.at),
+        _ => String::new(),
+    };
     format!(
-        "<!doctype html><meta charset=\"utf-8\"><title>Encke</title>\n<script>function F(data, id, event) {{ parent.{callback}(data, id, event) }}</script>\n"
+        "<!doctype html><meta charset=\"utf-8\"><title>Encke</title>\n<script>function F(data, id, event) {{ if (parent !== self) parent.{callback}(data, id, event) }}</script>\n{opened}"
     )
 }
 
 /// When an EventSource shall come back: 2 s, more or less by half, so that all who were cut together do not return together.
-fn retry_millis(ctx: &Ctx<'_, Pending>) -> u64 {
-    // Any spread will do; the time of the request, stirred (the finalizer of MurmurHash3), is one that needs no state.
-    let mut bits = ctx.now().at.as_micros() ^ 0x9e37_79b9_7f4a_7c15;
+fn retry_millis(ctx: &mut Ctx<'_, Pending>) -> u64 {
+    // The number of the exchange, stirred (the finalizer of MurmurHash3): those who come in the same turn differ too, and so do lives of
+    // the server.
+    let number = ctx.core().counters().exchanges ^ ctx.core().hub().head().epoch.rotate_left(32);
+    let mut bits = number ^ 0x9e37_79b9_7f4a_7c15;
     bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     1_000 + (bits ^ (bits >> 33)) % 2_001

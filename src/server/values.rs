@@ -34,6 +34,10 @@ pub(crate) fn time_or_never(text: &str) -> Result<Duration, String> {
     if wait > Duration::from_secs(100 * 24 * 3600) {
         return Err("at most 100 days, 2400h".to_owned());
     }
+    let is_zero = text[..digits].bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    if wait < Duration::from_millis(1) && !is_zero {
+        return Err("at least 1ms".to_owned());
+    }
     Ok(wait)
 }
 
@@ -95,9 +99,20 @@ mod tests {
         ] {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in
-            ["", "s", "-1s", ".5", "1.", "1.2.3", "1.0000000001", "5parsec", "2401h", "99999999999999999999"]
-        {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "0.5ms",
+            "0.0000001",
+            ".5",
+            "1.",
+            "1.2.3",
+            "1.0000000001",
+            "5parsec",
+            "2401h",
+            "99999999999999999999",
+        ] {
             assert!(time(text).is_err(), "{text}");
         }
         assert_eq!(time_or_never("0"), Ok(Duration::ZERO));
