@@ -263,9 +263,9 @@ impl SharedBatch {
         self.joined = Vec::new();
     }
 
-    /// Lets go of it if it is of this audience, whose number is free now.
+    /// Lets go of it if it is of this audience, whose number another may have soon.
     pub(crate) fn forget_audience(&mut self, number: u32) {
-        if self.key.is_none_or(|key| key.audience == number) {
+        if self.key.is_some_and(|key| key.audience == number) {
             self.forget();
         }
     }

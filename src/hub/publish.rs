@@ -215,8 +215,8 @@ impl Hub {
         // One that is hot is named by the rotation: nobody finds it any more, and it comes by here again when it leaves that.
         if !audience.subscribers.is_hot() {
             self.audiences.remove(number as usize);
-            self.batch.forget_audience(number);
         }
+        self.batch.forget_audience(number);
         if self.sets.get(&channels) == Some(&number) {
             self.sets.remove(&channels);
         }
