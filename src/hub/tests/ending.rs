@@ -102,6 +102,7 @@ fn a_blocked_subscriber_of_an_ended_channel_is_visited_in_vain_only_once() {
     assert_eq!(hub.batch(0), Batch::End);
     hub.leave(0);
     finish_passes(&mut hub);
+    pass(&mut hub, 3_600_000);
     assert_eq!((hub.channels(), hub.audiences.len(), hub.stats().memory), (0, 0, 0));
 }
 

@@ -1,12 +1,14 @@
 //! What the hub promises, as facts: scripted here, and against a model in `model/`, which is the centre.
 //!
-//! Here are rings, cursors, batches and passes of one channel; `several.rs` has several under one cursor, `ending.rs` their end,
-//! `bounds.rs` age and memory, `pressure.rs` publishers who wait, `publishing.rs` keys, ids from outside, and who waits for a list.
+//! Here are rings, cursors and batches of one channel; `passes.rs` says who is visited when, `several.rs` has several channels under one
+//! cursor, `ending.rs` their end, `bounds.rs` age and memory, `pressure.rs` publishers who wait, `publishing.rs` keys, ids from outside,
+//! and who waits for a list.
 //! `peer.rs` reads what a peer would have received, with a parser of its own that knows nothing of the encoder.
 
 mod bounds;
 mod ending;
 mod model;
+mod passes;
 mod peer;
 mod pressure;
 mod publishing;
@@ -99,6 +101,18 @@ fn finish_passes(hub: &mut Hub) -> Vec<u32> {
         }
     }
     visited
+}
+
+/// A generator good enough for tests, in three lines (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
+    }
 }
 
 /// Time goes by, and a turn is made.
@@ -428,73 +442,4 @@ fn a_heartbeat_comes_in_the_wrapping_of_its_connection() {
     };
     let (chunked, bare) = (b"2\r\n:\n\r\n".to_vec(), b":\n".to_vec());
     assert_eq!([0, 1, 2, 3].map(beat), [Some(chunked), Some(bare), None, None]);
-}
-
-// ---- passes
-
-#[test]
-fn only_those_who_lack_something_are_visited() {
-    let mut hub = hub();
-    for name in 0..5 {
-        listen(&mut hub, name, "a", Since::Head, WireFormat::SSE);
-    }
-    assert_eq!((hub.next_visit(), hub.has_visits()), (None, false));
-    say(&mut hub, "a", "1");
-    drain(&mut hub, 3);
-    assert!(hub.has_visits());
-    assert_eq!(finish_passes(&mut hub), [0, 1, 2, 4]);
-}
-
-#[test]
-fn messages_during_a_pass_bring_another_pass_and_each_gets_all_at_once() {
-    let mut hub = hub();
-    for name in 0..4 {
-        listen(&mut hub, name, "a", Since::Head, WireFormat::STREAM);
-    }
-    say(&mut hub, "a", "1");
-    let mut heard = Vec::new();
-    while let Some(name) = hub.next_visit() {
-        heard.push((name, drain(&mut hub, name)));
-        if heard.len() == 2 {
-            say(&mut hub, "a", "2");
-            say(&mut hub, "a", "3");
-        }
-    }
-    let expected: [(u32, &[u8]); 6] =
-        [(0, b"1\n"), (1, b"1\n"), (2, b"1\n2\n3\n"), (3, b"1\n2\n3\n"), (0, b"2\n3\n"), (1, b"2\n3\n")];
-    assert!(heard.iter().map(|(name, bytes)| (*name, &bytes[..])).eq(expected), "{heard:?}");
-}
-
-#[test]
-fn hot_channels_take_turns_of_64_visits() {
-    let mut hub = hub();
-    for name in 0..300 {
-        let channel = if name < 200 { "large" } else { "small" };
-        listen(&mut hub, name, channel, Since::Head, WireFormat::SSE);
-    }
-    say(&mut hub, "large", "1");
-    say(&mut hub, "small", "2");
-    let visited = finish_passes(&mut hub);
-    let expected = (0..64).chain(200..264).chain(64..128).chain(264..300).chain(128..200);
-    assert!(visited.iter().copied().eq(expected), "{visited:?}");
-}
-
-#[test]
-fn a_busy_channel_does_not_keep_a_quiet_one_waiting() {
-    let mut hub = hub();
-    for name in 0..100 {
-        listen(&mut hub, name, "busy", Since::Head, WireFormat::STREAM);
-    }
-    listen(&mut hub, 100, "quiet", Since::Head, WireFormat::STREAM);
-    say(&mut hub, "busy", "1");
-    say(&mut hub, "quiet", "1");
-    for visits in 1.. {
-        let name = hub.next_visit().unwrap();
-        drain(&mut hub, name);
-        if name == 100 {
-            assert!(visits <= 65, "after {visits} visits");
-            break;
-        }
-        say(&mut hub, "busy", "more");
-    }
 }
