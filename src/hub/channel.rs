@@ -266,6 +266,11 @@ impl Channel {
         &frames[index]
     }
 
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The list of held publishers, which begins to be if there is none.
     pub(crate) fn held_mut(&mut self, now: Instant) -> &mut Held {
         self.held.get_or_insert_with(|| Box::new(Held::new(now)))

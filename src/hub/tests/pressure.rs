@@ -76,6 +76,8 @@ fn grace_ends_and_with_it_the_right_to_hold_the_ring() {
     assert!(due >= at(1_000) && due <= at(1_010), "{due:?}");
     pass(&mut hub, 990);
     assert_eq!(hub.next_released(), None);
+    hub.set_now(at(1_010));
+    assert_eq!(hub.next_deadline(), Some(at(1_010)), "a turn is asked for, though no grace is left to end");
     pass(&mut hub, 1_010);
     assert_eq!(hub.next_released(), Some(WHO));
     // It has lost nothing but that right.
@@ -184,6 +186,20 @@ fn those_whose_share_of_a_turn_is_used_up_go_on_in_the_next() {
     }
     assert_eq!(hub.next_released(), None);
     assert_ne!(hub.next_deadline(), Some(hub.now));
+}
+
+#[test]
+fn who_leaves_lets_publishers_go() {
+    let mut hub = ring_of_four();
+    listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
+    listen(&mut hub, 1, "a", Since::Head, WireFormat::STREAM);
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    drain(&mut hub, 1);
+    assert!(hub.hold("a", WHO));
+    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(2_500))));
+    hub.leave(0);
+    assert_eq!((hub.next_deadline(), hub.next_released()), (Some(at(0)), Some(WHO)));
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl World {
         assert_eq!(self.hub.head(), id(model.seq));
         let channel = NAMES[self.dice.roll(NAMES.len())];
         self.compare_channel(channel);
+        self.check_deadline();
         let name = self.dice.roll(self.model.ears.len());
         let ear = self.model.ears[name].as_ref();
         assert_eq!(self.hub.lacks(name as u32), ear.is_some() && self.model.lacks(name));
@@ -43,13 +44,17 @@ impl World {
             }
         });
         assert_eq!(self.hub.info(channel), expected);
+        if let Some(number) = self.model.topic_of(channel) {
+            let keys = self.model.topics[number].held().iter().filter(|said| said.key.is_some()).count();
+            let index = self.hub.names[channel];
+            assert_eq!(self.hub.channels[index as usize].keys(), keys, "keys");
+        }
     }
 
-    /// After a turn: what is held is within the bound, or nothing can be done about it; and whatever comes due is waited for.
+    /// Whatever comes due is waited for, and what can be done now is asked for now.
     pub(super) fn check_deadline(&self) {
         let model = &self.model;
         let (memory, bound) = (model.memory(), model.bounds.memory_bytes_max);
-        // Publishers may have come and subscribers may have been lent something since; then it asks for a turn at once.
         let is_over = memory > bound && model.messages() > 1;
         let due_now =
             is_over || !model.released.is_empty() || (0..model.topics.len()).any(|topic| model.may_go(topic));

@@ -28,7 +28,7 @@ fn whatever_happens_each_stream_is_what_it_should_be() {
         Some(first.parse().ok()?..end.parse().ok()?)
     });
     let mut sum = Tally::default();
-    for seed in seeds.clone().unwrap_or(0..250) {
+    for seed in seeds.clone().unwrap_or(0..200) {
         let mut world = World::new(seed);
         let mut step = 0;
         let story = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -41,5 +41,5 @@ fn whatever_happens_each_stream_is_what_it_should_be() {
         assert!(story.is_ok(), "seed {seed} failed at step {step}, message {}", world.model.seq);
         sum.add(&world.tally, &world.model);
     }
-    assert!(seeds.is_some() || sum.least() > 150, "too tame: {sum:?}");
+    assert!(seeds.is_some() || sum.least() > 100, "too tame: {sum:?}");
 }

@@ -270,7 +270,6 @@ impl World {
         self.model.turn();
         let share = 1 + self.dice.roll(4);
         self.release(share);
-        self.check_deadline();
     }
 
     /// Time goes by as it does for an engine: a turn whenever the hub asks for one.
@@ -297,5 +296,6 @@ impl World {
     fn set_time(&mut self, millis: u64) {
         self.hub.set_now(Instant::from_micros(millis * 1_000));
         self.model.set_time(millis);
+        self.check_deadline();
     }
 }
