@@ -65,7 +65,8 @@ impl Audience {
         self.floor
     }
 
-    /// The lowest cursor of those who hold a ring. It is looked for at most once a turn, for that is a walk through all.
+    /// The lowest cursor of those who hold a ring. It is looked for at most once a turn, for that is a walk through all, and once more
+    /// for publishers who are held, when somebody has moved since.
     pub(crate) fn look_for_floor(&mut self, turn: u32) -> u64 {
         if self.looked_at != turn {
             self.looked_at = turn;
