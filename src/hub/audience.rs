@@ -11,7 +11,7 @@
 //! A message to `news` makes both audiences hot. Whoever hears several channels has one cursor over all of them, stands in one list, and
 //! shares its batches with all who hear the same; so many channels cost a subscriber no more memory than one.
 //!
-//! Invariant: `end` is the largest `end` of its channels, while it goes on hearing; `floor` is not above the cursor of anybody who holds a ring.
+//! Invariant: `end` is the largest `end` of its channels, while it goes on hearing; `floors` are not above the cursor of anybody who holds a ring.
 //! Next: `pass.rs`.
 
 use std::rc::Rc;
@@ -34,9 +34,9 @@ pub(crate) struct Audience {
     pub(crate) hearing: Hearing,
     /// The last number that concerns any of its channels, or did when one of them was ended.
     pub(crate) end: u64,
-    /// A place that nobody who holds a ring stands before. Cursors grow, so a floor that was right stays right, only low.
-    floor: u64,
-    /// The turn in which the floor was last looked for.
+    /// Places that nobody who holds a ring stands before. Cursors grow, so a floor that was right stays right, only low.
+    floors: Floors,
+    /// The turn in which the floors were last looked for.
     looked_at: u32,
 }
 
@@ -47,7 +47,7 @@ impl Audience {
             subscribers: Subscribers::new(),
             hearing: Hearing::GoesOn,
             end,
-            floor: u64::MAX,
+            floors: Floors::NOBODY,
             looked_at: 0,
         }
     }
@@ -60,23 +60,44 @@ impl Audience {
         }
     }
 
-    /// A place that is not above the lowest cursor of those who hold a ring.
-    pub(crate) fn floor(&self) -> u64 {
-        self.floor
+    /// Places that are not above the lowest cursors of those who hold a ring.
+    pub(crate) fn floors(&self) -> Floors {
+        self.floors
     }
 
-    /// The lowest cursor of those who hold a ring. It is looked for at most once a turn, for that is a walk through all, and once more
-    /// for publishers who are held, when somebody has moved since.
-    pub(crate) fn look_for_floor(&mut self, turn: u32) -> u64 {
+    /// The lowest cursors of those who hold a ring. They are looked for at most once a turn, for that is a walk through all, and once
+    /// more for publishers who are held, when somebody has moved since.
+    pub(crate) fn look_for_floors(&mut self, turn: u32) -> Floors {
         if self.looked_at != turn {
             self.looked_at = turn;
-            self.floor = self.subscribers.lowest_cursor();
+            self.floors = self.subscribers.floors();
         }
-        self.floor
+        self.floors
     }
 
-    /// Somebody who holds a ring stands here now.
+    /// Somebody who reads stands here now.
     pub(crate) fn lower_floor(&mut self, cursor: u64) {
-        self.floor = self.floor.min(cursor);
+        self.floors.reading = self.floors.reading.min(cursor);
+    }
+
+    /// Somebody stands here who takes nothing for now, and holds the ring for as long as its grace lasts.
+    pub(crate) fn lower_blocked_floor(&mut self, cursor: u64) {
+        self.floors.blocked = self.floors.blocked.min(cursor);
+    }
+}
+
+/// Where the last of an audience stand: of those who read, and of those who are blocked and have grace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Floors {
+    pub(crate) reading: u64,
+    pub(crate) blocked: u64,
+}
+
+impl Floors {
+    pub(crate) const NOBODY: Floors = Floors { reading: u64::MAX, blocked: u64::MAX };
+
+    /// Of two audiences together.
+    pub(crate) fn and(self, other: Floors) -> Floors {
+        Floors { reading: self.reading.min(other.reading), blocked: self.blocked.min(other.blocked) }
     }
 }

@@ -60,10 +60,11 @@ const FULL: u8 = 200;
 const REFILL_AFTER: Duration = Duration::from_secs(10);
 
 impl Standing {
-    /// Of a new subscriber: with its grace if it begins at the head, else with the right to earn it there.
+    /// Of a new subscriber: with its grace if it begins at the head. Who begins behind earns it there, and holds nothing before it has
+    /// been given something.
     pub(crate) fn new(is_level: bool) -> Standing {
-        let purse = if is_level { FULL } else { 0 };
-        Standing { packed: pack(Health::Reading, Refill::MayFill), purse }
+        let (health, purse) = if is_level { (Health::Reading, FULL) } else { (Health::Slow, 0) };
+        Standing { packed: pack(health, Refill::MayFill), purse }
     }
 
     pub(crate) fn health(self) -> Health {
@@ -72,11 +73,6 @@ impl Standing {
             1 => Health::Blocked,
             _ => Health::Slow,
         }
-    }
-
-    /// Whether publishers wait for it.
-    pub(crate) fn holds(self) -> bool {
-        self.health() != Health::Slow
     }
 
     fn refill(self) -> Refill {
@@ -164,7 +160,7 @@ impl Graces {
         false
     }
 
-    /// It takes again. Says whether it holds the ring, which it did not.
+    /// It takes again. Says whether it did not before.
     pub(crate) fn unblock(&self, standing: &mut Standing, now: Instant) -> bool {
         match standing.health() {
             Health::Reading => return false,
@@ -172,12 +168,9 @@ impl Graces {
                 let left = standing.purse.wrapping_sub(self.unit_at(now) as u8).saturating_sub(1);
                 // More than a full purse is one whose end has passed and was not yet noted.
                 standing.purse = if left > FULL { 0 } else { left };
-                standing.set_health(Health::Reading);
-                return false;
             }
-            Health::Slow => {}
+            Health::Slow => standing.purse = 0,
         }
-        standing.purse = 0;
         standing.set_health(Health::Reading);
         true
     }
@@ -275,6 +268,13 @@ mod tests {
         is_slow
     }
 
+    impl Standing {
+        /// Whether publishers wait for it.
+        fn holds(self) -> bool {
+            self.health() != Health::Slow
+        }
+    }
+
     #[test]
     fn blocked_for_less_than_the_grace_is_healthy_and_for_longer_is_slow() {
         let mut graces = Graces::new(Duration::from_secs(1));
@@ -306,7 +306,9 @@ mod tests {
     fn it_is_filled_at_the_head_and_at_most_once_in_ten_seconds() {
         let mut graces = Graces::new(Duration::from_millis(500));
         let mut standing = Standing::new(false);
-        assert!(graces.block(&mut standing, 7, at(0)), "who begins behind has no grace yet");
+        assert!(!standing.holds(), "who begins behind has been given nothing yet");
+        graces.unblock(&mut standing, at(0));
+        assert!(graces.block(&mut standing, 7, at(0)), "and has no grace");
         graces.unblock(&mut standing, at(10));
         graces.reach_head(&mut standing, 7, at(20));
         assert!(!graces.block(&mut standing, 7, at(30)));

@@ -25,7 +25,9 @@ use std::collections::VecDeque;
 use slab::Slab;
 
 use super::audience::Audience;
+use super::audience::Floors;
 use super::cursor::Subscriber;
+use super::grace::Health;
 use super::{grow, shrink};
 
 /// Visits to one audience before the next hot one has its turn.
@@ -107,10 +109,17 @@ impl Subscribers {
         shrink(&mut self.list);
     }
 
-    /// The lowest cursor of those who hold a ring; nobody's is above everything.
-    pub(crate) fn lowest_cursor(&self) -> u64 {
-        let holding = self.list.iter().filter(|subscriber| subscriber.standing.holds());
-        holding.map(|subscriber| subscriber.cursor).min().unwrap_or(u64::MAX)
+    /// The lowest cursors of those who hold a ring.
+    pub(crate) fn floors(&self) -> Floors {
+        let mut floors = Floors::NOBODY;
+        for subscriber in &self.list {
+            match subscriber.standing.health() {
+                Health::Reading => floors.reading = floors.reading.min(subscriber.cursor),
+                Health::Blocked => floors.blocked = floors.blocked.min(subscriber.cursor),
+                Health::Slow => {}
+            }
+        }
+        floors
     }
 
     /// Calls the pass back to whoever stands at `index` or beyond and lacks something. Says whether the audience was cold, and

@@ -3,8 +3,9 @@
 //! Called by: `mod.rs`. A publisher is held before its message is read, so the message waits in the publisher's own socket and
 //! memory. Whoever was read is always appended.
 //!
-//! A channel's patience is a purse too: two and a half seconds, which shrink while publishers are held and grow half as fast while none are.
-//! So of any ten seconds at most five are spent holding (2.5 + (10 - 5) / 2), and readers who never read cannot stop a channel.
+//! Waiting for readers who read has an end by itself. Waiting for some who do not takes patience, which is a purse too: two and a half seconds,
+//! which shrink while publishers are held for their sake and grow half as fast while none are. So of any ten seconds at most five are
+//! spent so (2.5 + (10 - 5) / 2), and readers who never read cannot stop a channel.
 //!
 //! Next: `audience.rs`.
 
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Hub;
+use super::audience::Floors;
 use super::channel::Load;
 use super::message::Pressure;
 use crate::id::ExchangeId;
@@ -20,27 +22,40 @@ use crate::time::Instant;
 impl Hub {
     /// Whether what healthy subscribers of a channel still lack fills half of its ring.
     pub(crate) fn pressure(&mut self, index: u32) -> Pressure {
-        // The floors that are known may be low. Only if they say so is it worth a walk through the audiences.
-        let known = self.floor(index, |hub, number| hub.audiences[number as usize].floor());
-        if !self.fills_half(self.channels[index as usize].load_behind(known)) {
-            return Pressure::Low;
+        match self.press(index) {
+            None => Pressure::Low,
+            Some(_) => Pressure::High,
         }
+    }
+
+    /// For whom the channel's publishers should wait, if for anybody.
+    fn press(&mut self, index: u32) -> Option<Waited> {
+        // The floors that are known may be low. Only if they say so is it worth a walk through the audiences.
+        let known = self.floors(index, |hub, number| hub.audiences[number as usize].floors());
+        self.waited_for(index, known)?;
         let turn = self.turn;
-        let true_floor = self.floor(index, |hub, number| hub.audiences[number as usize].look_for_floor(turn));
-        match self.fills_half(self.channels[index as usize].load_behind(true_floor)) {
-            true => Pressure::High,
-            false => Pressure::Low,
+        let found = self.floors(index, |hub, number| hub.audiences[number as usize].look_for_floors(turn));
+        self.waited_for(index, found)
+    }
+
+    fn waited_for(&self, index: u32, floors: Floors) -> Option<Waited> {
+        let channel = &self.channels[index as usize];
+        if self.fills_half(channel.load_behind(floors.reading)) {
+            Some(Waited::Reading)
+        } else if self.fills_half(channel.load_behind(floors.blocked)) {
+            Some(Waited::Blocked)
+        } else {
+            None
         }
     }
 
     /// Holds a publisher, if the channel is under pressure and has patience left. It will come out of [`Hub::next_released`].
     pub(crate) fn hold(&mut self, channel: &str, publisher: ExchangeId) -> bool {
         let Some(&index) = self.names.get(channel) else { return false };
-        if self.pressure(index) == Pressure::Low {
-            return false;
-        }
+        let Some(waited) = self.press(index) else { return false };
         let now = self.now;
         let held = self.channels[index as usize].held_mut(now);
+        held.wait_for(waited, now);
         if held.is_impatient(now) {
             return false;
         }
@@ -64,11 +79,14 @@ impl Hub {
         let now = self.now;
         for position in 0..self.pressed.len() {
             let index = self.pressed[position];
-            let is_impatient = self.channels[index as usize].held_mut(now).is_impatient(now);
-            if !is_impatient && self.pressure(index) == Pressure::High {
-                continue;
-            }
+            let waited = self.press(index);
             let held = self.channels[index as usize].held_mut(now);
+            if let Some(waited) = waited {
+                held.wait_for(waited, now);
+                if !held.is_impatient(now) {
+                    continue;
+                }
+            }
             let publisher = held.pop(now);
             if held.is_empty() {
                 self.pressed.swap_remove(position);
@@ -104,13 +122,13 @@ impl Hub {
         held.filter_map(|held| held.end()).min()
     }
 
-    fn floor(&mut self, index: u32, of: impl Fn(&mut Hub, u32) -> u64) -> u64 {
+    fn floors(&mut self, index: u32, of: impl Fn(&mut Hub, u32) -> Floors) -> Floors {
         let count = self.channels[index as usize].audiences.len();
         let floors = (0..count).map(|position| {
             let number = self.channels[index as usize].audiences[position];
             of(self, number)
         });
-        floors.min().unwrap_or(u64::MAX)
+        floors.fold(Floors::NOBODY, Floors::and)
     }
 
     fn fills_half(&self, load: Load) -> bool {
@@ -119,7 +137,17 @@ impl Hub {
     }
 }
 
-/// The most that a channel holds its publishers at a stretch.
+/// For whom publishers wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// For readers whom the pass has not reached, or whom one batch did not bring to the head. They take what they are given, so this has
+    /// an end, and costs no patience: who reads loses nothing, however fast it is published.
+    Reading,
+    /// For some who take nothing, while their grace lasts.
+    Blocked,
+}
+
+/// The most that a channel holds its publishers at a stretch for the sake of some who do not read.
 const PATIENCE_MAX: Duration = Duration::from_millis(2_500);
 
 /// The publishers that a channel holds, in order of their coming, and what is left of its patience.
@@ -130,11 +158,25 @@ pub(crate) struct Held {
     /// because a turn came late, is a debt.
     left: i64,
     since: Instant,
+    waited: Waited,
 }
 
 impl Held {
     pub(crate) fn new(now: Instant) -> Held {
-        Held { waiting: VecDeque::new(), left: PATIENCE_MAX.as_micros() as i64, since: now }
+        Held {
+            waiting: VecDeque::new(),
+            left: PATIENCE_MAX.as_micros() as i64,
+            since: now,
+            waited: Waited::Reading,
+        }
+    }
+
+    /// For whom they wait from now on.
+    pub(crate) fn wait_for(&mut self, waited: Waited, now: Instant) {
+        if waited != self.waited {
+            self.note(now);
+            self.waited = waited;
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -143,7 +185,7 @@ impl Held {
 
     /// Whether the channel has had patience enough.
     pub(crate) fn is_impatient(&self, now: Instant) -> bool {
-        self.left_at(now) <= 0
+        self.waited == Waited::Blocked && self.left_at(now) <= 0
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -167,7 +209,8 @@ impl Held {
 
     /// When the patience of a channel that holds somebody ends.
     pub(crate) fn end(&self) -> Option<Instant> {
-        (!self.waiting.is_empty()).then(|| self.since + Duration::from_micros(self.left.max(0) as u64))
+        (!self.waiting.is_empty() && self.waited == Waited::Blocked)
+            .then(|| self.since + Duration::from_micros(self.left.max(0) as u64))
     }
 
     fn note(&mut self, now: Instant) {
@@ -177,7 +220,7 @@ impl Held {
 
     fn left_at(&self, now: Instant) -> i64 {
         let passed = now.since(self.since).as_micros() as i64;
-        match self.waiting.is_empty() {
+        match self.waiting.is_empty() || self.waited == Waited::Reading {
             false => self.left - passed,
             true => (self.left + passed / 2).min(PATIENCE_MAX.as_micros() as i64),
         }
@@ -197,6 +240,7 @@ mod tests {
     #[test]
     fn patience_ends_and_comes_back_half_as_fast() {
         let mut held = Held::new(at(0));
+        held.wait_for(Waited::Blocked, at(0));
         held.push(WHO, at(0));
         assert_eq!(held.end(), Some(at(2_500)));
         assert!(!held.is_impatient(at(2_499)) && held.is_impatient(at(2_500)));
@@ -211,6 +255,7 @@ mod tests {
     fn of_any_ten_seconds_at_most_half_is_spent_holding() {
         // Every publisher that can be held is held: the worst that readers can do.
         let mut held = Held::new(at(0));
+        held.wait_for(Waited::Blocked, at(0));
         let mut holding = Vec::new();
         for millis in 0..60_000 {
             let now = at(millis);

@@ -10,7 +10,7 @@ use super::audience::Hearing;
 use super::batch::{self, Batch, Next, SharedBatch, Source};
 use super::channel::Channel;
 use super::cursor::{self, Lost, Opening, Since, Stand, Subscribed, Subscriber};
-use super::grace::Standing;
+use super::grace::{Health, Standing};
 use super::message::MessageId;
 use super::pass::Turned;
 use super::wire::{Dress, Notice, Rest, WireFormat, Wrapping, wrap};
@@ -45,7 +45,9 @@ impl Hub {
         let behind = cursor < audience.end || opening == Opening::Gap;
         let dress = Dress::new(format, wrapping);
         let standing = Standing::new(!behind);
-        audience.lower_floor(cursor);
+        if !behind {
+            audience.lower_floor(cursor);
+        }
         let stands = Subscriber { cursor, name: subscriber, dress, opening, standing };
         let place = Place { audience: number, index: audience.subscribers.push(stands) };
         if let Some(told) = told {
@@ -259,9 +261,17 @@ impl Hub {
     /// Says that a subscriber was offered something, or would have been, and takes nothing for now.
     pub(crate) fn block(&mut self, subscriber: u32) {
         let Some(place) = self.place(subscriber) else { return };
-        let by = self.audiences[place.audience as usize].subscribers.at_mut(place.index);
-        let is_slow = self.graces.block(&mut by.standing, subscriber, self.now);
-        self.is_stirred |= is_slow;
+        let audience = &mut self.audiences[place.audience as usize];
+        let by = audience.subscribers.at_mut(place.index);
+        if by.standing.health() != Health::Reading {
+            return;
+        }
+        self.graces.block(&mut by.standing, subscriber, self.now);
+        if by.standing.health() == Health::Blocked {
+            let cursor = by.cursor;
+            audience.lower_blocked_floor(cursor);
+        }
+        self.is_stirred = true;
     }
 
     /// Says that a subscriber has taken all that it was owed: it is blocked no longer, whether or not there is more for it.
