@@ -1,0 +1,15 @@
+//! The pushing examples as they stand: each is started as a child, and asked as its own page says.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `running.rs` | an example as a child that cannot outlive its test |
+//! | `clock.rs` | half seconds, all of them, and nothing at all when nobody listens |
+//!
+//! `cargo test` builds the examples. With `cargo test --test push_examples` alone, build them first: `cargo build --examples`.
+
+mod support;
+
+#[path = "push_examples/clock.rs"]
+mod clock;
+#[path = "push_examples/running.rs"]
+mod running;
