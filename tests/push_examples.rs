@@ -5,6 +5,7 @@
 //! | `running.rs` | an example as a child that cannot outlive its test |
 //! | `clock.rs` | half seconds, all of them, and nothing at all when nobody listens |
 //! | `quotes.rs` | a snapshot and then exactly the changes behind it |
+//! | `orders.rs` | what the first article asks of a push API, and what polling costs beside it |
 //!
 //! `cargo test` builds the examples. With `cargo test --test push_examples` alone, build them first: `cargo build --examples`.
 
@@ -12,6 +13,8 @@ mod support;
 
 #[path = "push_examples/clock.rs"]
 mod clock;
+#[path = "push_examples/orders.rs"]
+mod orders;
 #[path = "push_examples/quotes.rs"]
 mod quotes;
 #[path = "push_examples/running.rs"]
