@@ -6,6 +6,7 @@
 //! | `clock.rs` | half seconds, all of them, and nothing at all when nobody listens |
 //! | `quotes.rs` | a snapshot and then exactly the changes behind it |
 //! | `orders.rs` | what the first article asks of a push API, and what polling costs beside it |
+//! | `upload.rs` | back-pressure: memory, progress, full disks, peers that vanish |
 //!
 //! `cargo test` builds the examples. With `cargo test --test push_examples` alone, build them first: `cargo build --examples`.
 
@@ -19,3 +20,5 @@ mod orders;
 mod quotes;
 #[path = "push_examples/running.rs"]
 mod running;
+#[path = "push_examples/upload.rs"]
+mod upload;

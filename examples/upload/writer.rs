@@ -1,0 +1,164 @@
+//! A writer: the thread that may wait for the disk, and the only one that touches the file.
+//!
+//! ```text
+//!   Opened ─► Written* ─► Finished        all of it is on the disk, under its name
+//!      └─────────┴─────► Failed           the disk would not have it
+//!                └─────► nothing          nobody sends any more, or nobody could be told: the peer has gone
+//! ```
+//!
+//! Invariant: a name stands for a whole file. Until then it is a `.part`, and whoever does not finish it removes it. A peer that was told
+//! something else than success has no file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crate::PIECES_MAX;
+
+/// What a writer says of its work.
+pub(crate) enum Told {
+    /// There is a file to write to.
+    Opened,
+    /// A piece of so many bytes is written.
+    Written(usize),
+    /// All is written, and the file has its name.
+    Finished,
+    /// It cannot be written, and what there was of it is gone.
+    Failed(io::Error),
+}
+
+/// The other end of it: gives pieces. One that is dropped has been left by its peer, before `finish` or after.
+pub(crate) struct Writer {
+    pieces: SyncSender<Piece>,
+    _wish: Arc<()>,
+}
+
+enum Piece {
+    Data(Vec<u8>),
+    End,
+}
+
+impl Writer {
+    /// Begins to write `part`, which becomes `whole` in the end.
+    pub(crate) fn start(
+        part: PathBuf,
+        whole: PathBuf,
+        rate: u64,
+        tell: impl Fn(Told) + Send + 'static,
+    ) -> io::Result<Writer> {
+        // One more, for the end.
+        let (pieces, queue) = sync_channel(PIECES_MAX + 1);
+        let wish = Arc::new(());
+        let wished = Arc::downgrade(&wish);
+        thread::Builder::new().name("writer".to_owned()).spawn(move || {
+            match work(&part, &whole, rate, &queue, &wished, &tell) {
+                Ok(Outcome::Whole) => tell(Told::Finished),
+                Ok(Outcome::Left) => {}
+                Err(error) => tell(Told::Failed(error)),
+            }
+        })?;
+        Ok(Writer { pieces, _wish: wish })
+    }
+
+    /// Hands over a piece. It never waits: whoever has [`PIECES_MAX`] of them under way reads no more.
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        self.send(Piece::Data(bytes.to_vec()));
+    }
+
+    /// That was all.
+    pub(crate) fn finish(&self) {
+        self.send(Piece::End);
+    }
+
+    fn send(&self, piece: Piece) {
+        // A writer that has failed takes nothing any more, and has told so.
+        let sent = self.pieces.try_send(piece);
+        debug_assert!(!matches!(sent, Err(TrySendError::Full(_))), "more pieces than are counted");
+    }
+}
+
+/// What has become of a file.
+enum Outcome {
+    Whole,
+    Left,
+}
+
+fn work(
+    part: &Path,
+    whole: &Path,
+    rate: u64,
+    queue: &Receiver<Piece>,
+    wished: &Weak<()>,
+    tell: &impl Fn(Told),
+) -> io::Result<Outcome> {
+    let mut sink = Sink::open(part, whole)?;
+    tell(Told::Opened);
+    for piece in queue {
+        match piece {
+            Piece::Data(bytes) => {
+                sink.file().write_all(&bytes)?;
+                thread::sleep(Duration::from_secs_f64(bytes.len() as f64 / rate as f64));
+                tell(Told::Written(bytes.len()));
+            }
+            Piece::End => {
+                return sink.finish(wished);
+            }
+        }
+    }
+    Ok(Outcome::Left)
+}
+
+/// Where bytes go.
+enum Sink<'a> {
+    /// A new file.
+    File { file: File, part: Part<'a>, whole: &'a Path },
+    /// Something that is there and is no file, such as a pipe or `/dev/full`: it is written to as it is.
+    Device(File),
+}
+
+/// Half a file, which goes away with this unless it was made whole.
+struct Part<'a>(Option<&'a Path>);
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // If it cannot be removed, its name says what it is.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl<'a> Sink<'a> {
+    fn open(part: &'a Path, whole: &'a Path) -> io::Result<Sink<'a>> {
+        if fs::metadata(whole).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return Ok(Sink::Device(OpenOptions::new().write(true).open(whole)?));
+        }
+        let file = File::create(part)?;
+        Ok(Sink::File { file, part: Part(Some(part)), whole })
+    }
+
+    fn file(&mut self) -> &mut File {
+        match self {
+            Sink::File { file, .. } | Sink::Device(file) => file,
+        }
+    }
+
+    /// Brings what is in the system's memory to the disk, which may find out only now that it is full, and gives the file its name if
+    /// somebody still wants it.
+    fn finish(self, wished: &Weak<()>) -> io::Result<Outcome> {
+        let Sink::File { file, mut part, whole } = self else { return Ok(Outcome::Whole) };
+        file.sync_all()?;
+        if wished.strong_count() == 0 {
+            return Ok(Outcome::Left);
+        }
+        if let Some(path) = part.0 {
+            fs::rename(path, whole)?;
+        }
+        part.0 = None;
+        Ok(Outcome::Whole)
+    }
+}
