@@ -31,6 +31,7 @@ mod limits;
 mod reactor;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod testing;
 pub mod time;
 
 pub use engine::{

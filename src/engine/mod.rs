@@ -306,6 +306,12 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.transports[slot as usize].as_mut()
     }
 
+    /// The same to be looked at, for the test kit.
+    pub(crate) fn transport(&self, id: ConnectionId) -> Option<&T> {
+        let slot = self.core.find(id)?;
+        self.transports[slot as usize].as_ref()
+    }
+
     /// The handler.
     #[must_use]
     pub fn handler(&self) -> &H {
