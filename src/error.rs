@@ -13,6 +13,22 @@ use std::fmt;
 ///
 /// The status is one of RFC 9110 §15.5 and §15.6. After a refusal the framing of what follows is in doubt, so the
 /// connection is closed behind the answer (RFC 9112 §9.6, and §11.2 on smuggling).
+///
+/// ```
+/// use encke::{Cause, Event, Limits, testing};
+/// use std::cell::Cell;
+///
+/// let refusal = Cell::new(None);
+/// let mut server = testing::serve(|event, ctx| match event {
+///     Event::Begin(_) => ctx.collect_body(4),
+///     Event::Error(Cause::Protocol(why)) => refusal.set(Some(why)),
+///     _ => {}
+/// });
+/// let peer = server.connect();
+/// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+/// assert_eq!(refusal.get().map(|why| why.status), Some(413));
+/// assert!(server.received(peer).ends_with("{\"error\":\"the body is larger than is accepted here\"}\n"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// The status code of the answer, 400 to 599.
@@ -23,6 +39,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal with this status, for this reason.
+    ///
+    /// ```
+    /// use encke::Refusal;
+    ///
+    /// let closed = Refusal::new(503, "the shop is closed; come back at nine");
+    /// assert_eq!(closed.to_string(), "the shop is closed; come back at nine (503)");
+    /// ```
     #[must_use]
     pub const fn new(status: u16, why: &'static str) -> Refusal {
         Refusal { status, why }
@@ -38,6 +61,20 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Why a write, an answer or a subscription was not accepted. Whatever the reason, nothing of it was taken.
+///
+/// ```
+/// use encke::{Event, WriteError, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         assert_eq!(ctx.respond(200, &[("Date", "today")], b""), Err(WriteError::BadHead));
+///         assert_eq!(ctx.respond(200, &[], b"Hello"), Ok(()), "nothing of the refused one was taken");
+///         assert_eq!(ctx.respond(200, &[], b"Hello"), Err(WriteError::Ended));
+///     }
+/// });
+/// let peer = server.get("/");
+/// assert!(server.received(peer).ends_with("Hello"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WriteError {

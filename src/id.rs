@@ -12,6 +12,24 @@ use std::fmt;
 /// One request and its answer. Every call that takes one is a harmless error once that exchange has ended.
 ///
 /// The generation moves at each `End`, so two exchanges on the same connection never share a name.
+///
+/// ```
+/// use encke::{Event, WriteError, testing};
+/// use std::cell::Cell;
+///
+/// let last = Cell::new(None);
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         last.set(Some(ctx.id()));
+///     }
+/// });
+/// let peer = server.get("/");
+/// let first = last.get().expect("it has begun");
+/// server.run(|_, core| core.close(first));
+/// server.send(peer, "GET /again HTTP/1.1\r\nHost: a\r\n\r\n");
+/// assert_ne!(last.get(), Some(first), "the same connection, another exchange");
+/// assert_eq!(server.run(|_, core| core.write(first, b"whom?")), Err(WriteError::Ended));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId {
     pub(crate) slot: u32,
@@ -19,6 +37,21 @@ pub struct ExchangeId {
 }
 
 /// One connection from accept to close: what the driver of an engine puts into its poll tokens.
+///
+/// ```
+/// use encke::testing::{Link, OnEvent};
+/// use encke::{ConnectionId, Engine, Limits, time::Now};
+///
+/// let now = Now::default();
+/// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+/// let id = engine.open(Link::new(), now).ok().expect("there is room");
+///
+/// // A poll keeps one number for each socket, and gives it back with each event.
+/// let token: u64 = id.to_bits();
+/// assert_eq!(ConnectionId::from_bits(token), id);
+/// assert!(engine.transport_mut(ConnectionId::from_bits(token)).is_some());
+/// # Ok::<(), encke::LimitsError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
     pub(crate) slot: u32,

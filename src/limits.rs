@@ -159,6 +159,15 @@ const WAIT_MIN: Duration = Duration::from_millis(1);
 impl Limits {
     /// Refuses what cannot work: the first value that is out of bounds, or two that contradict each other.
     ///
+    /// ```
+    /// use encke::Limits;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Limits::default().check(), Ok(()));
+    /// let never = Limits { comet_timeout: Duration::ZERO, heartbeat: Duration::ZERO, ..Limits::default() };
+    /// assert_eq!(never.check(), Ok(()), "where zero means never, it is accepted");
+    /// ```
+    ///
     /// # Errors
     /// [`LimitsError`] names the field, what it may be and what it is.
     pub fn check(&self) -> Result<(), LimitsError> {
@@ -224,6 +233,18 @@ fn check_wait(name: &str, wait: Duration) -> Result<(), LimitsError> {
 }
 
 /// Why a set of [`Limits`] cannot work, in one sentence.
+///
+/// ```
+/// use encke::{Limits, testing::OnEvent};
+///
+/// let crowd = Limits { connections_max: 100_000_000, ..Limits::default() };
+/// let error = encke::Reactor::new(OnEvent(|_, _| {}), crowd).err().expect("that is too many");
+/// assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+/// assert_eq!(
+///     error.to_string(),
+///     "connections_max must be between 1 and 16777216, and is 100000000"
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsError(String);
 

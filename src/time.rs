@@ -16,6 +16,16 @@ use std::time::Duration;
 /// A moment on a monotonic clock: microseconds since an origin that the caller chose.
 ///
 /// Only differences mean anything. It covers 584,000 years, so it is never checked for overflow beyond saturation.
+///
+/// ```
+/// use encke::time::Instant;
+/// use std::time::Duration;
+///
+/// let (start, end) = (Instant::from_micros(500), Instant::from_micros(2_500));
+/// assert_eq!(end - start, Duration::from_millis(2));
+/// assert_eq!(start.since(end), Duration::ZERO, "never negative");
+/// assert_eq!((start + Duration::from_millis(2)).as_micros(), 2_500);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant {
     micros: u64,
@@ -59,6 +69,20 @@ impl Sub<Instant> for Instant {
 }
 
 /// What time it is: the two clocks that the engine is handed with every call.
+///
+/// ```
+/// use encke::time::{Instant, Now};
+/// use std::time::{SystemTime, UNIX_EPOCH};
+///
+/// // What a driver of an engine hands in: one clock that never jumps, one that everybody shares.
+/// let origin = std::time::Instant::now();
+/// let clock = || Now {
+///     at: Instant::from_micros(origin.elapsed().as_micros() as u64),
+///     unix_seconds: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+/// };
+/// let (before, after) = (clock(), clock());
+/// assert!(before.at <= after.at);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// The monotonic clock, by which everything is timed. One that runs backwards is held at the latest time seen.
