@@ -19,6 +19,20 @@ use crate::http::{
 use crate::id::ExchangeId;
 
 /// The fields of an answer, as name and value.
+///
+/// ```
+/// use encke::{Event, Fields, testing};
+///
+/// const PLAIN: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")];
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.respond(200, PLAIN, b"Hello\n");
+///     }
+/// });
+/// let peer = server.get("/");
+/// assert!(server.received(peer).contains("\r\nCache-Control: no-store\r\n"));
+/// ```
 pub type Fields<'a> = &'a [(&'a str, &'a str)];
 
 impl Core {

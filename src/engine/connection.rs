@@ -113,6 +113,23 @@ pub(crate) enum Fate {
 }
 
 /// What a FIN means while the answer is open (DESIGN: a half-closed peer may still want its answer).
+///
+/// ```
+/// use encke::{Cause, Event, HalfClose, Limits, testing};
+///
+/// let mut server = testing::serve(|event, ctx| match event {
+///     Event::Begin(request) if request.path() == "/tell" => ctx.on_half_close(HalfClose::Tell),
+///     Event::Error(Cause::Timeout) => drop(ctx.respond(200, &[], b"At last.\n")),
+///     _ => {}
+/// });
+/// let (patient, told) = (server.get("/"), server.get("/tell"));
+/// server.half_close(patient);
+/// server.half_close(told);
+/// assert!(!server.is_open(told), "it counts as gone at once");
+///
+/// server.advance(Limits::default().comet_timeout * 2);
+/// assert!(server.received(patient).ends_with("At last.\n"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HalfClose {
     /// A peer that shuts down its sending side gets a finite answer whole; on a stream it counts as gone. While no answer has begun

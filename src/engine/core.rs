@@ -29,6 +29,20 @@ use crate::limits::Limits;
 use crate::time::{Instant, Now, Tick, ticks};
 
 /// Channels, exchanges and timers: everything that a handler can act on besides its own exchange.
+///
+/// ```
+/// use encke::{Core, Message, WriteError, testing};
+///
+/// /// Whatever has nothing to do with one exchange takes a `Core`.
+/// fn announce(core: &mut Core, text: &str) -> Result<usize, WriteError> {
+///     Ok(core.publish("news", Message::new(text))?.subscribers)
+/// }
+///
+/// let mut server = testing::serve(|_, _| {});
+/// assert_eq!(server.run(|_, core| announce(core, "Hello"))?, 0);
+/// assert_eq!(server.engine().core().hub().stats().messages, 1);
+/// # Ok::<(), WriteError>(())
+/// ```
 pub struct Core {
     pub(crate) limits: Limits,
     pub(crate) now: Now,
@@ -76,6 +90,21 @@ pub(crate) enum Shutdown {
 }
 
 /// What has happened since the engine began. All of them only grow.
+///
+/// ```
+/// use encke::{Event, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.respond(200, &[], b"Hello\n");
+///     }
+/// });
+/// server.get("/");
+/// let peer = server.connect();
+/// server.send(peer, "NONSENSE\r\n\r\n");
+/// let counters = server.engine().core().counters();
+/// assert_eq!((counters.opened, counters.exchanges, counters.refused), (2, 1, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -155,6 +184,20 @@ impl Core {
 
     /// Appends a message to a channel; its subscribers get it in this turn and the next.
     ///
+    /// ```
+    /// use encke::{Message, Pressure, testing};
+    ///
+    /// let mut server = testing::serve(|_, _| {});
+    /// let published = server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+    /// assert_eq!((published.id.to_string().as_str(), published.subscribers), ("1-1", 0));
+    /// assert_eq!(published.pressure, Pressure::Low);
+    ///
+    /// // The type of a message is for formats that have one.
+    /// let typed = Message { event: Some("weather"), ..Message::new("rain") };
+    /// server.run(|_, core| core.publish("news", typed))?;
+    /// # Ok::<(), encke::WriteError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WriteError::BadName`] if the channel's, the event's or the key's name is not one, [`WriteError::TooManyChannels`] if the
     /// channel is new and there may be no more.
@@ -164,6 +207,19 @@ impl Core {
 
     /// Appends a message under an id from outside, for relays that keep the ids of the hub they hear. The engine has to have been
     /// made with that hub's epoch, and ids have to grow; they may leave some out.
+    ///
+    /// ```
+    /// use encke::{Message, MessageId, WriteError, testing};
+    ///
+    /// let mut server = testing::serve(|_, _| {});
+    /// // The hub of a `testing::Server` is in epoch 1.
+    /// let id = MessageId { epoch: 1, seq: 700 };
+    /// let published = server.run(|_, core| core.append("news", Message::new("relayed"), id))?;
+    /// assert_eq!(published.id, id);
+    /// let again = server.run(|_, core| core.append("news", Message::new("relayed"), id));
+    /// assert_eq!(again, Err(WriteError::StaleId));
+    /// # Ok::<(), WriteError>(())
+    /// ```
     ///
     /// # Errors
     /// [`WriteError::StaleId`] for an id that is not above all before it, or of another epoch; otherwise as for
@@ -180,12 +236,53 @@ impl Core {
     /// Ends a channel: whoever hears it, alone or beside others, gets what it lacks and a notice where its format has one; then its
     /// exchange is closed. The name is free at once, and its messages are gone for newcomers. Says how many heard it; `None` if
     /// there is no such channel.
+    ///
+    /// ```
+    /// use encke::{Event, Since, WireFormat, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.subscribe(&["match"], Since::Head, WireFormat::NDJSON);
+    ///         let _ = ctx.start(200, &[]);
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// assert_eq!(server.run(|_, core| core.end_channel("match")), Some(1));
+    /// let answer = &server.answers(peer)?[0];
+    /// assert_eq!(answer.text(), "{\"end\":true,\"id\":\"1-0\"}\n");
+    /// assert!(answer.is_complete);
+    /// assert_eq!(server.run(|_, core| core.end_channel("match")), None, "it is gone");
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     pub fn end_channel(&mut self, channel: &str) -> Option<usize> {
         self.hub.end_channel(channel)
     }
 
     /// Adds a wire format to the engine's table, for subscriptions from now on. `None` if the table is full (121 besides those that
     /// Encke brings along), or for a heartbeat that is empty.
+    ///
+    /// ```
+    /// use encke::{Event, Format, Message, Since, testing};
+    /// use std::cell::Cell;
+    ///
+    /// let lengths = Format {
+    ///     encode: |message, out| out.extend(format!("{}:{},", message.data.len(), message.data).bytes()),
+    ///     notice: None,
+    ///     heartbeat: None,
+    /// };
+    /// let format = Cell::new(None);
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let (Event::Begin(_), Some(format)) = (event, format.get()) {
+    ///         let _ = ctx.subscribe(&["news"], Since::Head, format);
+    ///         let _ = ctx.start(200, &[]);
+    ///     }
+    /// });
+    /// format.set(server.run(|_, core| core.add_format(lengths)));
+    /// let peer = server.get("/");
+    /// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+    /// assert_eq!(server.answers(peer)?[0].text(), "5:Hello,");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_format(&mut self, format: Format) -> Option<WireFormat> {
         self.hub.add_format(format)
     }
@@ -206,6 +303,25 @@ impl Core {
 
     /// Writes to an exchange as [`Ctx::write`](crate::Ctx::write) does.
     ///
+    /// ```
+    /// use encke::{Event, WriteError, testing};
+    /// use std::cell::Cell;
+    ///
+    /// let held = Cell::new(None);
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         held.set(Some(ctx.id()));
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// let id = held.get().expect("the exchange has begun");
+    /// server.run(|_, core| core.write(id, b"an answer to an old question"))?;
+    /// server.run(|_, core| core.close(id));
+    /// assert_eq!(server.answers(peer)?[0].text(), "an answer to an old question");
+    /// assert!(server.run(|_, core| !core.is_open(id) && core.write(id, b"?") == Err(WriteError::Ended)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WriteError::Ended`] if the exchange has ended; otherwise as for `Ctx::write`.
     pub fn write(&mut self, id: ExchangeId, bytes: &[u8]) -> Result<(), WriteError> {
@@ -219,11 +335,46 @@ impl Core {
     }
 
     /// Breaks an exchange off so that its peer can see it: 500 if no answer has begun, else an answer without its end.
+    ///
+    /// ```
+    /// use encke::{Event, http::peer::PeerError, testing};
+    /// use std::cell::Cell;
+    ///
+    /// let held = Cell::new(None);
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         held.set(Some(ctx.id()));
+    ///         let _ = ctx.write(b"the first half");
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// let id = held.get().expect("the exchange has begun");
+    /// server.run(|_, core| core.abort(id));
+    /// assert_eq!(server.answers(peer), Err(PeerError::Truncated), "nobody takes it for a whole answer");
+    /// ```
     pub fn abort(&mut self, id: ExchangeId) {
         self.ask(id, Life::AbortAsked);
     }
 
     /// Sets an exchange's comet timeout, counted from now; zero is never.
+    ///
+    /// ```
+    /// use encke::{Cause, Event, testing};
+    /// use std::cell::Cell;
+    /// use std::time::Duration;
+    ///
+    /// let held = Cell::new(None);
+    /// let mut server = testing::serve(|event, ctx| match event {
+    ///     Event::Begin(_) => held.set(Some(ctx.id())),
+    ///     Event::Error(Cause::Timeout) => ctx.close(),
+    ///     _ => {}
+    /// });
+    /// let peer = server.get("/");
+    /// let id = held.get().expect("the exchange has begun");
+    /// server.run(|_, core| core.set_timeout(id, Duration::from_secs(5)));
+    /// server.advance(Duration::from_secs(6));
+    /// assert!(server.received(peer).starts_with("HTTP/1.1 200 OK\r\n"));
+    /// ```
     pub fn set_timeout(&mut self, id: ExchangeId, timeout: Duration) {
         if let Ok(slot) = self.slot_of(id) {
             let tick = self.tick;
@@ -235,6 +386,36 @@ impl Core {
     }
 
     /// Sets an exchange's timer `key`, instead of the one with that key. [`Handler::timer`](crate::Handler::timer) is called once.
+    ///
+    /// ```
+    /// use encke::{Ctx, Event, ExchangeId, Handler, Limits, testing};
+    /// use std::time::Duration;
+    ///
+    /// /// Who waits is answered a second after the next one has come.
+    /// #[derive(Default)]
+    /// struct Relay(Option<ExchangeId>);
+    ///
+    /// impl Handler for Relay {
+    ///     type State = ();
+    ///
+    ///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+    ///         if let Event::Begin(_) = event {
+    ///             let before = self.0.replace(ctx.id());
+    ///             before.into_iter().for_each(|id| ctx.core().set_timer(id, 0, Duration::from_secs(1)));
+    ///         }
+    ///     }
+    ///
+    ///     fn timer(&mut self, _: u64, ctx: &mut Ctx<'_, ()>) {
+    ///         let _ = ctx.respond(200, &[], b"Somebody came.\n");
+    ///     }
+    /// }
+    ///
+    /// let mut server = testing::Server::new(Relay::default(), Limits::default());
+    /// let (first, second) = (server.get("/"), server.get("/"));
+    /// server.advance(Duration::from_secs(1));
+    /// assert!(server.received(first).ends_with("Somebody came.\n"));
+    /// assert_eq!(server.received(second), "");
+    /// ```
     pub fn set_timer(&mut self, id: ExchangeId, key: u64, after: Duration) {
         if let Ok(slot) = self.slot_of(id) {
             self.timers.set(Owner::Exchange(slot), key, self.now.at + after);
@@ -249,6 +430,27 @@ impl Core {
     }
 
     /// Calls `Read` again for an exchange that paused.
+    ///
+    /// ```
+    /// use encke::{Event, Read, testing};
+    /// use std::cell::Cell;
+    ///
+    /// let (held, heard) = (Cell::new(None), Cell::new(0));
+    /// let mut server = testing::serve(|event, ctx| match event {
+    ///     Event::Begin(_) => {
+    ///         held.set(Some(ctx.id()));
+    ///         ctx.pause_reading();
+    ///     }
+    ///     Event::Read(Read::Data(body)) => heard.set(heard.get() + body.len()),
+    ///     _ => {}
+    /// });
+    /// let peer = server.connect();
+    /// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    /// assert_eq!(heard.get(), 0);
+    /// let id = held.get().expect("the exchange has begun");
+    /// server.run(|_, core| core.resume_reading(id));
+    /// assert_eq!(heard.get(), 5);
+    /// ```
     pub fn resume_reading(&mut self, id: ExchangeId) {
         if let Ok(slot) = self.slot_of(id) {
             self.set_reading(slot, Reading::Flowing);
@@ -258,6 +460,34 @@ impl Core {
     // ---- the handler's own
 
     /// Sets the handler's timer `key`, instead of the one with that key. [`Handler::alarm`](crate::Handler::alarm) is called once.
+    ///
+    /// ```
+    /// use encke::{Core, Ctx, Event, Handler, Limits, Message, testing};
+    /// use std::time::Duration;
+    ///
+    /// /// Publishes the time once a minute, whether or not anybody asks.
+    /// struct Clock;
+    ///
+    /// impl Handler for Clock {
+    ///     type State = ();
+    ///
+    ///     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
+    ///
+    ///     fn alarm(&mut self, key: u64, core: &mut Core) {
+    ///         let time = core.now().unix_seconds.to_string();
+    ///         let _ = core.publish("time", Message::new(&time));
+    ///         core.set_alarm(key, Duration::from_secs(60));
+    ///     }
+    /// }
+    ///
+    /// let mut server = testing::Server::new(Clock, Limits::default());
+    /// server.run(|_, core| core.set_alarm(0, Duration::ZERO));
+    /// server.advance(Duration::from_secs(150));
+    /// assert_eq!(server.engine().core().hub().stats().published, 3);
+    /// server.run(|_, core| core.cancel_alarm(0));
+    /// server.advance(Duration::from_secs(150));
+    /// assert_eq!(server.engine().core().hub().stats().published, 3);
+    /// ```
     pub fn set_alarm(&mut self, key: u64, after: Duration) {
         self.timers.set(Owner::Handler, key, self.now.at + after);
     }
@@ -269,6 +499,25 @@ impl Core {
 
     /// Begins the shutdown: nobody new is served, every exchange whose request is complete gets `End(Shutdown)`, and what
     /// is not handed over within [`Limits::drain_timeout`] is cut. Asking twice is asking once.
+    ///
+    /// ```
+    /// use encke::{End, Event, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| match event {
+    ///     Event::Begin(_) => drop(ctx.start(200, &[])),
+    ///     Event::End(End::Shutdown) => drop(ctx.write(b"Goodbye.\n")),
+    ///     _ => {}
+    /// });
+    /// let peer = server.get("/");
+    /// server.run(|_, core| core.shutdown());
+    /// let answer = &server.answers(peer)?[0];
+    /// assert_eq!((answer.text().as_ref(), answer.is_complete), ("Goodbye.\n", true));
+    ///
+    /// assert!(server.engine().core().is_shutting_down() && !server.engine().is_finished());
+    /// server.close(peer);
+    /// assert!(server.engine().is_finished());
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     pub fn shutdown(&mut self) {
         if self.shutdown == Shutdown::No {
             let deadline = self.tick.plus(ticks(self.limits.drain_timeout));
@@ -295,6 +544,23 @@ impl Core {
     }
 
     /// Open connections.
+    ///
+    /// ```
+    /// use encke::{Event, Since, WireFormat, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| match event {
+    ///     Event::Begin(request) if request.path() == "/poll" => {
+    ///         let _ = ctx.park(&["news"], Since::Head, WireFormat::JSON);
+    ///     }
+    ///     Event::Begin(_) => drop(ctx.respond(200, &[], b"")),
+    ///     _ => {}
+    /// });
+    /// server.get("/poll");
+    /// server.get("/");
+    /// let core = server.engine().core();
+    /// assert_eq!((core.connections(), core.exchanges()), (2, 1));
+    /// assert_eq!((core.parked(), core.idle(), core.blocked()), (1, 1, 0));
+    /// ```
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()
