@@ -17,6 +17,28 @@ use crate::error::Refusal;
 use crate::http::RequestHead;
 
 /// Something that happened to one exchange, a request and its answer.
+///
+/// ```
+/// use encke::{Event, testing};
+/// use std::cell::RefCell;
+///
+/// let heard = RefCell::new(String::new());
+/// let mut server = testing::serve(|event, ctx| {
+///     let word = match event {
+///         Event::Begin(_) => "begin",
+///         Event::Read(_) => "read",
+///         Event::Error(_) => "error",
+///         Event::End(_) => "end",
+///     };
+///     heard.borrow_mut().push_str(word);
+///     heard.borrow_mut().push(' ');
+///     if word == "read" {
+///         ctx.close();
+///     }
+/// });
+/// server.get("/");
+/// assert_eq!(*heard.borrow(), "begin read end ");
+/// ```
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The head of a request is complete and acceptable. First, and once. What the engine refuses by itself (400, 431 …)
@@ -32,6 +54,23 @@ pub enum Event<'a> {
 }
 
 /// What came of a request's body.
+///
+/// ```
+/// use encke::{Event, Read, testing};
+///
+/// let mut server = testing::serve(|event, ctx| match event {
+///     Event::Begin(_) => drop(ctx.start(200, &[])),
+///     Event::Read(Read::Data(bytes)) => drop(ctx.write(&bytes.to_ascii_uppercase())),
+///     Event::Read(Read::Done) => ctx.close(),
+///     _ => {}
+/// });
+/// let peer = server.connect();
+/// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello, ");
+/// assert_eq!(server.answers(peer)?[0].text(), "HELLO, ", "answered while it is still being asked");
+/// server.send(peer, "all.");
+/// assert_eq!(server.answers(peer)?[0].text(), "HELLO, ALL.");
+/// # Ok::<(), encke::http::peer::PeerError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read<'a> {
     /// Decoded bytes, lent for the call and consumed by it; never empty. With
@@ -42,6 +81,26 @@ pub enum Read<'a> {
 }
 
 /// Why an exchange got an `Error`.
+///
+/// ```
+/// use encke::{Cause, Event, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Error(cause) = event {
+///         match cause {
+///             // The only one behind which the exchange goes on.
+///             Cause::Timeout => drop(ctx.write(b"still here\n")),
+///             Cause::Disconnected | Cause::Reset | Cause::Stalled(_) => { /* the peer's doing */ }
+///             Cause::Protocol(refusal) => eprintln!("a peer broke the rules: {refusal}"),
+///             other => eprintln!("{other:?}"),
+///         }
+///     }
+/// });
+/// let peer = server.get("/");
+/// server.advance(std::time::Duration::from_secs(61));
+/// assert_eq!(server.answers(peer)?[0].text(), "still here\n");
+/// # Ok::<(), encke::http::peer::PeerError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -62,6 +121,24 @@ pub enum Cause {
 }
 
 /// Which of its two parts a stalled peer does not play.
+///
+/// ```
+/// use encke::{Cause, Event, Limits, Stall, testing};
+/// use std::cell::Cell;
+///
+/// let stall = Cell::new(None);
+/// let mut server = testing::serve(|event, _| {
+///     if let Event::Error(Cause::Stalled(which)) = event {
+///         stall.set(Some(which));
+///     }
+/// });
+/// let peer = server.connect();
+/// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nthe first part");
+/// server.advance(Limits::default().body_timeout * 2);
+/// assert_eq!(stall.get(), Some(Stall::Sending));
+/// assert_eq!(server.answers(peer)?[0].head.status, 408);
+/// # Ok::<(), encke::http::peer::PeerError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stall {
     /// It does not send the body that its head announced, or sends it too slowly.
@@ -71,6 +148,26 @@ pub enum Stall {
 }
 
 /// How an exchange ended.
+///
+/// ```
+/// use encke::{End, Event, testing};
+/// use std::cell::Cell;
+///
+/// let left = Cell::new(None);
+/// let mut server = testing::serve(|event, ctx| match event {
+///     Event::Begin(request) if request.path() == "/quick" => ctx.close(),
+///     Event::End(end) => left.set(Some(end)),
+///     _ => {}
+/// });
+/// server.get("/quick");
+/// assert_eq!(left.take(), Some(End::Closed));
+/// let peer = server.get("/");
+/// server.reset(peer);
+/// assert_eq!(left.take(), Some(End::Failed));
+/// server.get("/");
+/// server.run(|_, core| core.shutdown());
+/// assert_eq!(left.take(), Some(End::Shutdown));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// The handler closed it. The answer will be completed.

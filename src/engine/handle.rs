@@ -26,6 +26,28 @@ use crate::error::WriteError;
 use crate::id::ExchangeId;
 
 /// A way to one exchange from any thread. Clone it, send it, keep it: when the exchange has ended it is harmless.
+///
+/// ```
+/// use encke::{Event, Handle, WriteError, testing};
+/// use std::cell::RefCell;
+///
+/// let waiting: RefCell<Vec<Handle>> = RefCell::new(Vec::new());
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         waiting.borrow_mut().push(ctx.handle());
+///     }
+/// });
+/// let (there, gone) = (server.get("/"), server.get("/"));
+/// server.reset(gone);
+///
+/// // Any thread may do this. It learns from the answer whom it need not work for any more.
+/// waiting.borrow_mut().retain(|handle| handle.write("news\n") != Err(WriteError::Ended));
+/// assert_eq!(waiting.borrow().len(), 1);
+/// assert!(waiting.borrow()[0].is_open());
+/// server.work();
+/// assert_eq!(server.answers(there)?[0].text(), "news\n");
+/// # Ok::<(), encke::http::peer::PeerError>(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     id: ExchangeId,
@@ -105,6 +127,28 @@ impl Handle {
 
     /// Writes body bytes as [`Ctx::write`](crate::Ctx::write) does, in the engine's next turn. Writes of one thread keep their order.
     ///
+    /// ```
+    /// use encke::{Event, Limits, WriteError, testing};
+    /// use std::sync::mpsc;
+    ///
+    /// let (handles, work) = mpsc::channel();
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = handles.send(ctx.handle());
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// let handle = work.recv()?;
+    ///
+    /// handle.write("one line\n")?;
+    /// // What is under way is bounded: whoever writes faster than the engine turns has to wait.
+    /// let much = vec![b'x'; Limits::default().output_bytes_max];
+    /// assert_eq!(handle.write(much.clone()), Err(WriteError::Full));
+    /// server.work();
+    /// assert_eq!(handle.write(much), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`WriteError::Ended`] if the exchange has ended, [`WriteError::Full`] if its peer is owed as much as it may be, as many bytes are
     /// under way to it, or as many commands wait as may wait. Nothing was taken then; try again a moment later.
@@ -127,6 +171,26 @@ impl Handle {
 
     /// Ends the exchange: what was written goes out, then the end of the answer.
     ///
+    /// ```
+    /// use encke::{Event, WriteError, testing};
+    /// use std::sync::mpsc;
+    ///
+    /// let (handles, work) = mpsc::channel();
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = handles.send(ctx.handle());
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// let handle = work.recv()?;
+    /// handle.write("all of it")?;
+    /// handle.close()?;
+    /// server.work();
+    /// assert!(server.answers(peer)?[0].is_complete);
+    /// assert_eq!(handle.close(), Err(WriteError::Ended), "the next exchange on this connection is not meant");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`write`](Handle::write), except that a full output does not matter.
     pub fn close(&self) -> Result<(), WriteError> {
@@ -138,6 +202,27 @@ impl Handle {
     }
 
     /// Sets the exchange's comet timeout, counted from the engine's next turn; zero is never.
+    ///
+    /// ```
+    /// use encke::{Cause, Event, testing};
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let (handles, work) = mpsc::channel();
+    /// let mut server = testing::serve(|event, ctx| match event {
+    ///     Event::Begin(_) => drop(handles.send(ctx.handle())),
+    ///     Event::Error(Cause::Timeout) => drop(ctx.respond(504, &[], b"It took too long.\n")),
+    ///     _ => {}
+    /// });
+    /// let peer = server.get("/");
+    /// // Whoever does the work knows best how long it may take.
+    /// work.recv()?.set_timeout(Duration::from_secs(600))?;
+    /// server.advance(Duration::from_secs(599));
+    /// assert_eq!(server.received(peer), "");
+    /// server.advance(Duration::from_secs(2));
+    /// assert_eq!(server.answers(peer)?[0].head.status, 504);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`close`](Handle::close).

@@ -22,11 +22,44 @@ use super::core::Core;
 type Command<H> = Box<dyn FnOnce(&mut H, &mut Core) + Send>;
 
 /// A sender of commands to an engine with the handler `H`. Clone it, send it, keep it: it is harmless when the engine is gone.
+///
+/// ```
+/// use encke::{Message, PostError, Remote, testing};
+///
+/// /// What another thread does when there is something to tell. The handler's type plays no part in it.
+/// fn tell<H>(remote: &Remote<H>, text: String) -> Result<(), &'static str> {
+///     let posted = remote.post(move |_, core| drop(core.publish("news", Message::new(&text))));
+///     posted.map_err(|refused| match refused {
+///         PostError::Full(_) => "later",
+///         PostError::Closed(_) => "never",
+///     })
+/// }
+///
+/// let mut server = testing::serve(|_, _| {});
+/// let remote = server.engine().remote();
+/// std::thread::spawn(move || tell(&remote, "Hello".to_owned())).join().expect("it does not panic")?;
+/// server.work();
+/// assert_eq!(server.engine().core().hub().stats().published, 1);
+/// # Ok::<(), &'static str>(())
+/// ```
 pub struct Remote<H> {
     mailbox: Arc<Mailbox<H>>,
 }
 
 /// Why a command was not posted. Both give it back.
+///
+/// ```
+/// use encke::{PostError, testing};
+///
+/// let server = testing::serve(|_, _| {});
+/// let remote = server.engine().remote();
+/// drop(server);
+/// // The command comes back, so that whoever posted it can do something else with it.
+/// match remote.post(|_, core| core.shutdown()) {
+///     Err(PostError::Closed(_command)) => {}
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 pub enum PostError<F> {
     /// As many commands wait as may wait ([`Limits::commands_max`](crate::Limits::commands_max)). Try again later, or do without.
     Full(F),
@@ -36,6 +69,30 @@ pub enum PostError<F> {
 
 impl<H> Remote<H> {
     /// Has `command` carried out by the engine's thread.
+    ///
+    /// ```
+    /// use encke::{Ctx, Event, Handler, Limits, testing};
+    ///
+    /// /// A handler with something that only its own thread may touch.
+    /// struct Greeter(String);
+    ///
+    /// impl Handler for Greeter {
+    ///     type State = ();
+    ///
+    ///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+    ///         if let Event::Begin(_) = event {
+    ///             let _ = ctx.respond(200, &[], self.0.as_bytes());
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut server = testing::Server::new(Greeter("Good day".to_owned()), Limits::default());
+    /// let remote = server.engine().remote();
+    /// remote.post(|greeter, _core| greeter.0 = "Good night".to_owned())?;
+    /// let peer = server.get("/");
+    /// assert!(server.received(peer).ends_with("Good night"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`PostError`] gives the command back if the mailbox is full or the engine is gone.

@@ -13,6 +13,44 @@ use std::io;
 /// `Err(WouldBlock)` means: nothing now, and [`Engine::ready`](crate::engine::Engine::ready) will be called when that has changed.
 /// `Interrupted` is retried. Every other error closes the connection; `ConnectionReset` and `ConnectionAborted` are
 /// reported as [`Cause::Reset`](crate::Cause::Reset).
+///
+/// ```
+/// use encke::engine::{Moved, Transport};
+/// use std::io;
+///
+/// /// Another transport, and how many bytes it has carried.
+/// struct Counted<T> {
+///     inner: T,
+///     bytes: u64,
+/// }
+///
+/// impl<T: Transport> Transport for Counted<T> {
+///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+///         let moved = self.inner.read(buffer)?;
+///         self.bytes += moved.bytes as u64;
+///         Ok(moved)
+///     }
+///
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+///         let moved = self.inner.write(bytes)?;
+///         self.bytes += moved.bytes as u64;
+///         Ok(moved)
+///     }
+///
+///     fn shutdown_write(&mut self) -> io::Result<()> {
+///         self.inner.shutdown_write()
+///     }
+///
+///     fn break_off(&mut self) {
+///         self.inner.break_off();
+///     }
+/// }
+///
+/// let mut link = Counted { inner: encke::testing::Link::new(), bytes: 0 };
+/// link.write(b"Hello")?;
+/// assert_eq!(link.bytes, 5);
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Transport {
     /// Reads into `buffer`, which is never empty. Zero bytes mean that the peer has closed its side.
     ///
@@ -39,6 +77,17 @@ pub trait Transport {
 }
 
 /// What a read or a write achieved.
+///
+/// ```
+/// use encke::engine::{More, Moved};
+///
+/// /// What a socket's read means: less than there was room for, so nothing is left.
+/// fn of_a_socket(bytes: usize, buffer: &[u8]) -> Moved {
+///     let more = if bytes == buffer.len() { More::Yes } else { More::No };
+///     Moved { bytes, more }
+/// }
+/// assert_eq!(of_a_socket(3, &[0; 8]).more, More::No);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes read or taken, at most the buffer's length.
@@ -48,6 +97,18 @@ pub struct Moved {
 }
 
 /// Whether calling again makes sense.
+///
+/// ```
+/// use encke::engine::{More, Moved, Transport};
+/// use encke::testing::Link;
+///
+/// let mut link = Link::new();
+/// link.send(b"Hello");
+/// let mut buffer = [0; 3];
+/// assert_eq!(link.read(&mut buffer)?, Moved { bytes: 3, more: More::Yes });
+/// assert_eq!(link.read(&mut buffer)?, Moved { bytes: 2, more: More::No });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum More {
     /// Certainly: for instance, the buffer was filled.
