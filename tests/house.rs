@@ -22,8 +22,8 @@ const KEPT_TO: [(&str, &[&str]); 9] = [
     ("subtle", &["server"]),
 ];
 
-/// The longest file, tests not counted.
-const LINES_MAX: usize = 500;
+/// The longest file. Tests and the docs of items are not counted: an example makes a file longer and no harder.
+const LINES_MAX: usize = 450;
 
 /// One source file: which room it stands in, and its text.
 struct Source {
@@ -155,7 +155,7 @@ fn wrong_manners(source: &Source) -> Vec<String> {
         .find("#[cfg(test)]\nmod tests {")
         .map_or(&source.text[..], |end| &source.text[..end])
         .lines();
-    let count = lines.count();
+    let count = lines.filter(|line| !line.trim_start().starts_with("///")).count();
     if count > LINES_MAX {
         wrong.push(format!("{} has {count} lines: two thoughts?", source.name));
     }
@@ -233,5 +233,9 @@ fn the_rules_object_to_what_they_forbid() {
     assert_eq!(wrong_manners(&plant("hub/a.rs", "use x;\n")).len(), 1);
     assert_eq!(wrong_manners(&plant("hub/a.rs", "//! A.\ntodo!()\n")).len(), 1);
     assert_eq!(wrong_manners(&plant("hub/a.rs", &format!("//! A.\n{}", "x\n".repeat(LINES_MAX)))).len(), 1);
+    assert_eq!(
+        wrong_manners(&plant("hub/a.rs", &format!("//! A.\n{}", "/// x\n".repeat(LINES_MAX)))).len(),
+        0
+    );
     assert_eq!(wrong_in_tests("a.rs", concat!("std::thread::", "sleep(wait);\n")).len(), 1);
 }
