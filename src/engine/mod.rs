@@ -81,6 +81,35 @@ use crate::time::{Instant, Now};
 /// poll, report readiness with [`ready`](Engine::ready), call [`turn`](Engine::turn) once for each batch of events and whenever
 /// [`next_deadline`](Engine::next_deadline) has come, and drop what [`next_closed`](Engine::next_closed) gives back. Readiness may be
 /// edge-triggered: the engine remembers what it has not used up. It may be reported in vain or too often, never too seldom.
+///
+/// ```
+/// use encke::testing::{Link, OnEvent};
+/// use encke::{Engine, Event, Limits, time::Now};
+///
+/// # let hello = OnEvent(|event, ctx| {
+/// #     if let Event::Begin(_) = event {
+/// #         let _ = ctx.respond(200, &[], b"Hello\n");
+/// #     }
+/// # });
+/// // What a driver does for a connection, here one in memory.
+/// let now = Now::default();
+/// let mut engine = Engine::new(hello, Limits::default(), 1, now)?;
+/// let id = engine.open(Link::new(), now).ok().expect("there is room");
+///
+/// let link = engine.transport_mut(id).expect("it is open");
+/// link.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+/// link.half_close();
+/// let readiness = link.readiness();
+/// engine.ready(id, readiness, now);
+/// engine.turn(now);
+///
+/// while let Some((closed, link)) = engine.next_closed() {
+///     assert_eq!(closed, id);
+///     assert!(link.received().ends_with(b"\r\n\r\nHello\n"));
+/// }
+/// assert_eq!(engine.core().connections(), 0);
+/// # Ok::<(), encke::LimitsError>(())
+/// ```
 pub struct Engine<T, H: Handler> {
     core: Core,
     handler: H,
@@ -93,6 +122,14 @@ pub struct Engine<T, H: Handler> {
 }
 
 /// What a poll has found out about a connection. Several may be true, and all may be false.
+///
+/// ```
+/// use encke::engine::Readiness;
+///
+/// // What an edge-triggered poll tells when bytes have come, and behind them the end.
+/// let readiness = Readiness { readable: true, read_closed: true, ..Readiness::default() };
+/// assert!(!readiness.writable && !readiness.error);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// A read may find bytes, or the end.
@@ -120,6 +157,16 @@ const RESERVE: usize = 64;
 impl<T: Transport, H: Handler> Engine<T, H> {
     /// An engine without connections. `epoch` tells this run's message ids from those of other runs: Unix milliseconds serve well.
     ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let none = Limits { connections_max: 0, ..Limits::default() };
+    /// let refused = Engine::<Link, _>::new(OnEvent(|_, _| {}), none, 1, Now::default());
+    /// let why = refused.err().expect("that cannot work");
+    /// assert_eq!(why.to_string(), "connections_max must be between 1 and 16777216, and is 0");
+    /// ```
+    ///
     /// # Errors
     /// [`LimitsError`] if the limits cannot work.
     pub fn new(handler: H, limits: Limits, epoch: u64, now: Now) -> Result<Engine<T, H>, LimitsError> {
@@ -141,6 +188,19 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Takes a connection in. When the table is full, the oldest that only waits for a request gives way; if there is none, or a
     /// shutdown has begun, the newcomer is answered 503.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let (now, limits) = (Now::default(), Limits { connections_max: 1, ..Limits::default() });
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), limits, 1, now)?;
+    /// let first = engine.open(Link::new(), now).ok().expect("there is room");
+    /// let second = engine.open(Link::new(), now).ok().expect("who only waits gives way");
+    /// assert_ne!(first, second);
+    /// assert_eq!(engine.next_closed().map(|(id, _)| id), Some(first));
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     ///
     /// # Errors
     /// Gives the transport back if not even that can be done.
@@ -167,6 +227,25 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// The same for a connection of which something has been read already, at most [`ALREADY_READ_MAX`] bytes: they are used in the next
     /// turn, as if they had come then.
     ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Event, Limits, time::Now};
+    ///
+    /// # let hello = OnEvent(|event, ctx| {
+    /// #     if let Event::Begin(_) = event {
+    /// #         let _ = ctx.respond(200, &[], b"Hello\n");
+    /// #     }
+    /// # });
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(hello, Limits::default(), 1, now)?;
+    /// // Somebody has read the head, and found that this one is for Encke.
+    /// let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    /// let id = engine.open_with(Link::new(), head, now).ok().expect("there is room");
+    /// engine.turn(now);
+    /// assert!(engine.transport_mut(id).expect("it is open").received().ends_with(b"Hello\n"));
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`open`](Engine::open).
     ///
@@ -186,6 +265,20 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     /// keeps itself, such as one for each address. It holds a place of the table until the peer has heard it (or for
     /// [`Limits::linger_timeout`]), so a driver lets only so many of these be under way.
     ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, Refusal, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let why = Refusal::new(503, "your address has as many connections as it may");
+    /// let id = engine.turn_away(Link::new(), why, now).ok().expect("there is room to say so");
+    /// engine.turn(now);
+    /// let link = engine.transport_mut(id).expect("it lingers until the peer has closed too");
+    /// assert!(link.received().starts_with(b"HTTP/1.1 503 ") && !link.is_open());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
+    ///
     /// # Errors
     /// Gives the transport back if the table and its reserve are full.
     pub fn turn_away(&mut self, transport: T, refusal: Refusal, now: Now) -> Result<ConnectionId, T> {
@@ -201,6 +294,21 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// Takes note of what a poll has found out, and serves the connection. A name whose connection is gone is passed over.
+    ///
+    /// ```
+    /// use encke::engine::Readiness;
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let id = engine.open(Link::new(), now).ok().expect("there is room");
+    ///
+    /// engine.transport_mut(id).expect("it is open").send(b"NONSENSE\r\n\r\n");
+    /// engine.ready(id, Readiness { readable: true, ..Readiness::default() }, now);
+    /// assert_eq!(engine.core().counters().refused, 1);
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn ready(&mut self, id: ConnectionId, readiness: Readiness, now: Now) {
         self.core.set_now(now);
         let Some(slot) = self.core.find(id) else { return };
@@ -225,6 +333,18 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Does what is due and a share of what is left over: timers, commands, connections that wait for their share, a slice of the
     /// fan-out, a slice of a shutdown.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, Message, time::Now};
+    ///
+    /// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, Now::default())?;
+    /// engine.remote().post(|_, core| drop(core.publish("news", Message::new("Hello")))).expect("there is room");
+    /// assert_eq!(engine.core().hub().channels(), 0, "it waits for the next turn");
+    /// engine.turn(Now::default());
+    /// assert_eq!(engine.core().hub().channels(), 1);
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn turn(&mut self, now: Now) {
         self.core.set_now(now);
         self.core.hub.begin_turn();
@@ -245,11 +365,39 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// Counts a turn by the time that it took, which only a driver can measure; see [`Core::turns`].
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, Now::default())?;
+    /// let begun = std::time::Instant::now();
+    /// engine.turn(Now::default());
+    /// engine.note_turn(begun.elapsed());
+    /// assert_eq!(engine.core().turns().count(), 1);
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn note_turn(&mut self, took: Duration) {
         self.core.turns.note(took);
     }
 
     /// When `turn` has to be called next, if nothing happens before: now while work is left over, and never if nothing waits.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::{Instant, Now}};
+    ///
+    /// let now = |seconds: u64| Now { at: Instant::from_micros(seconds * 1_000_000), ..Now::default() };
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now(0))?;
+    /// assert_eq!(engine.next_deadline(), None, "idle is free");
+    ///
+    /// let _ = engine.open(Link::new(), now(0));
+    /// let due = engine.next_deadline().expect("its head is waited for, but not for ever");
+    /// engine.turn(Now { at: due, ..Now::default() });
+    /// engine.turn(now(20));
+    /// assert!(engine.core().counters().exchanges == 0 && !engine.core().is_shutting_down());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let is_busy = !self.core.queue.is_empty()
@@ -274,6 +422,24 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// A connection that is over. Dropping the transport closes it.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let id = engine.open(Link::new(), now).ok().expect("there is room");
+    /// let link = engine.transport_mut(id).expect("it is open");
+    /// link.close();
+    /// let readiness = link.readiness();
+    /// engine.ready(id, readiness, now);
+    ///
+    /// let (closed, _link) = engine.next_closed().expect("the peer has gone");
+    /// assert_eq!(closed, id);
+    /// assert!(engine.transport_mut(id).is_none() && engine.next_closed().is_none());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn next_closed(&mut self) -> Option<(ConnectionId, T)> {
         self.closed.pop_front()
     }
@@ -281,6 +447,24 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     // ---- leaving
 
     /// Begins the shutdown, see [`Core::shutdown`].
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let _ = engine.open(Link::new(), now);
+    /// engine.shutdown(now);
+    /// while engine.next_deadline().is_some_and(|due| due <= now.at) {
+    ///     engine.turn(now);
+    /// }
+    /// assert!(!engine.is_finished(), "the peer may take its time to close too");
+    /// # let due = now.at + Limits::default().drain_timeout * 2;
+    /// # engine.turn(Now { at: due, ..now });
+    /// # assert!(engine.is_finished());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn shutdown(&mut self, now: Now) {
         self.core.set_now(now);
         self.core.shutdown();
@@ -293,6 +477,18 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// Cuts every connection at once. Open exchanges get `End(Shutdown)`, and what their peers do not take now is lost.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let _ = engine.open(Link::new(), now);
+    /// engine.abort();
+    /// assert!(engine.next_closed().is_some() && engine.is_finished());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn abort(&mut self) {
         self.core.shutdown();
         self.cut_all();
@@ -301,6 +497,19 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     // ---- looking in
 
     /// The transport of an open connection, to be registered with a poll.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let id = engine.open(Link::new(), now).ok().expect("there is room");
+    /// let link = engine.transport_mut(id).expect("it is open");
+    /// link.send(b"GET / HTTP/1.1\r\n");
+    /// assert!(link.readiness().readable);
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn transport_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
         let slot = self.core.find(id)?;
         self.transports[slot as usize].as_mut()
@@ -325,18 +534,59 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     /// Acts on the engine from outside of a callback, for instance to publish. What it asks for is carried out in the next turn.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, Message, time::Now};
+    ///
+    /// let now = Now::default();
+    /// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, now)?;
+    /// let published = engine.run(now, |_handler, core| core.publish("news", Message::new("Hello")))?;
+    /// assert_eq!(engine.core().hub().head(), published.id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run<R>(&mut self, now: Now, action: impl FnOnce(&mut H, &mut Core) -> R) -> R {
         self.core.set_now(now);
         action(&mut self.handler, &mut self.core)
     }
 
     /// A way in from other threads.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    ///
+    /// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, Now::default())?;
+    /// let remote = engine.remote();
+    /// let thread = std::thread::spawn(move || remote.post(|_, core| core.shutdown()).is_ok());
+    /// assert_eq!(thread.join().ok(), Some(true));
+    /// engine.turn(Now::default());
+    /// assert!(engine.is_finished());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     #[must_use]
     pub fn remote(&self) -> Remote<H> {
         self.mailbox.remote()
     }
 
     /// Sets how a post from another thread wakes whoever drives this engine. The first call counts.
+    ///
+    /// ```
+    /// use encke::testing::{Link, OnEvent};
+    /// use encke::{Engine, Limits, time::Now};
+    /// use std::sync::mpsc;
+    ///
+    /// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, Now::default())?;
+    /// let (bell, ears) = mpsc::channel();
+    /// engine.set_waker(move || drop(bell.send(())));
+    ///
+    /// let remote = engine.remote();
+    /// std::thread::spawn(move || remote.post(|_, core| core.shutdown()).is_ok());
+    /// ears.recv().expect("the driver sleeps here, and is woken");
+    /// engine.turn(Now::default());
+    /// assert!(engine.is_finished());
+    /// # Ok::<(), encke::LimitsError>(())
+    /// ```
     pub fn set_waker(&mut self, wake: impl Fn() + Send + Sync + 'static) {
         let wake = Arc::new(wake);
         let shared = Arc::clone(&wake);

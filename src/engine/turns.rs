@@ -16,22 +16,11 @@ const BOUNDS: [u64; 14] =
 /// A histogram of the time that turns took, from the poll's return to the turn's end.
 ///
 /// ```
-/// use encke::{Ctx, Engine, Event, Handler, Limits, time::Now};
-/// # use encke::engine::{Moved, Transport};
-/// # struct Nothing;
-/// # impl Handler for Nothing {
-/// #     type State = ();
-/// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
-/// # }
-/// # struct Link;
-/// # impl Transport for Link {
-/// #     fn read(&mut self, _: &mut [u8]) -> std::io::Result<Moved> { unreachable!() }
-/// #     fn write(&mut self, _: &[u8]) -> std::io::Result<Moved> { unreachable!() }
-/// #     fn shutdown_write(&mut self) -> std::io::Result<()> { Ok(()) }
-/// # }
+/// use encke::testing::{Link, OnEvent};
+/// use encke::{Engine, Limits, time::Now};
 /// use std::time::Duration;
 ///
-/// let mut engine: Engine<Link, _> = Engine::new(Nothing, Limits::default(), 0, Now::default())?;
+/// let mut engine = Engine::<Link, _>::new(OnEvent(|_, _| {}), Limits::default(), 1, Now::default())?;
 /// engine.note_turn(Duration::from_micros(80));
 /// engine.note_turn(Duration::from_secs(2));
 /// let turns = engine.core().turns();
