@@ -44,6 +44,27 @@ enum State {
 }
 
 /// What one call of [`BodyReader::next`] found.
+///
+/// ```
+/// use encke::Refusal;
+/// use encke::http::{BodyReader, Framing, Part};
+///
+/// /// The whole of a body, and where the next message begins.
+/// fn whole(framing: Framing, wire: &[u8]) -> Result<(Vec<u8>, usize), Refusal> {
+///     let (mut body, mut at, mut reader) = (Vec::new(), 0, BodyReader::new(framing));
+///     loop {
+///         let (used, part) = reader.next(&wire[at..])?;
+///         at += used;
+///         match part {
+///             Part::Data(bytes) => body.extend_from_slice(bytes),
+///             Part::Done => return Ok((body, at)),
+///             Part::More => return Err(Refusal::new(400, "the body is not complete")),
+///         }
+///     }
+/// }
+/// assert_eq!(whole(Framing::Chunked, b"2\r\nHe\r\n3\r\nllo\r\n0\r\n\r\nGET")?, (b"Hello".to_vec(), 20));
+/// # Ok::<(), Refusal>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'b> {
     /// Bytes of the body, lent from the input; never empty.

@@ -44,6 +44,13 @@ pub fn encode(out: &mut Vec<u8>, payload: &[u8]) {
 }
 
 /// Appends what stands before the payload of a chunk of `payload_len` bytes, which is not zero: the size and CRLF.
+///
+/// ```
+/// // A large payload need not be copied to be sent as a chunk: it goes between these two.
+/// let (payload, mut prefix) = ("hello, world\n", Vec::new());
+/// encke::http::chunked::encode_prefix(&mut prefix, payload.len());
+/// assert_eq!([&prefix[..], payload.as_bytes(), b"\r\n"].concat(), b"d\r\nhello, world\n\r\n");
+/// ```
 pub fn encode_prefix(out: &mut Vec<u8>, payload_len: usize) {
     debug_assert!(payload_len > 0, "an empty chunk is the last one");
     let digits = hex_digits(payload_len);
@@ -54,12 +61,26 @@ pub fn encode_prefix(out: &mut Vec<u8>, payload_len: usize) {
 }
 
 /// How many bytes stand before the payload of a chunk of `payload_len` bytes: the size and CRLF.
+///
+/// ```
+/// use encke::http::chunked;
+///
+/// assert_eq!(chunked::prefix_len(255), "ff\r\n".len());
+/// ```
 #[must_use]
 pub const fn prefix_len(payload_len: usize) -> usize {
     hex_digits(payload_len) + 2
 }
 
 /// How many bytes [`encode`] appends for a payload of `payload_len` bytes.
+///
+/// ```
+/// use encke::http::chunked;
+///
+/// let mut out = Vec::with_capacity(chunked::encoded_len(13));
+/// chunked::encode(&mut out, b"hello, world\n");
+/// assert_eq!(out.len(), out.capacity());
+/// ```
 #[must_use]
 pub const fn encoded_len(payload_len: usize) -> usize {
     if payload_len == 0 { 0 } else { prefix_len(payload_len) + payload_len + 2 }

@@ -13,6 +13,22 @@ use super::scan::is_token;
 use crate::error::Refusal;
 
 /// What follows a request's head.
+///
+/// ```
+/// use encke::http::{FieldSpace, Framing, HeadBounds, parse_head};
+///
+/// let bounds = HeadBounds { bytes_max: 1024, fields_max: 8 };
+/// let framing = |fields: &str| {
+///     let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+///     parse_head(head.as_bytes(), &mut FieldSpace::new(), &bounds).map(|head| head.framing())
+/// };
+/// assert_eq!(framing(""), Ok(Framing::None));
+/// assert_eq!(framing("Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+/// assert_eq!(framing("Transfer-Encoding: chunked\r\n"), Ok(Framing::Chunked));
+/// // Two that contradict each other are how requests are smuggled.
+/// let both = framing("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n");
+/// assert_eq!(both.map_err(|refusal| refusal.status), Err(400));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// Nothing: the next byte begins the next request.

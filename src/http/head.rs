@@ -29,6 +29,16 @@ use crate::error::Refusal;
 use crate::limits::FIELDS_MAX;
 
 /// Space on the stack for the fields of one head, not even initialised before it is used.
+///
+/// ```
+/// use encke::http::{FieldSpace, HeadBounds, parse_head};
+///
+/// let bounds = HeadBounds { bytes_max: 1024, fields_max: 8 };
+/// let mut space = FieldSpace::new();
+/// let head = parse_head(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n", &mut space, &bounds)?;
+/// assert_eq!(head.fields().count(), 2);
+/// # Ok::<(), encke::Refusal>(())
+/// ```
 #[derive(Debug)]
 pub struct FieldSpace<'b>(Space<'b>);
 
@@ -55,6 +65,25 @@ impl Default for FieldSpace<'_> {
 }
 
 /// The head of a request that will be served: its line and fields, borrowed from the bytes that came.
+///
+/// ```
+/// use encke::{Event, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(request) = event {
+///         assert_eq!((request.method(), request.is_head()), ("GET", false));
+///         assert_eq!((request.path(), request.query()), ("/news", Some("since=1-7")));
+///         assert_eq!(request.host(), Some("example.org"));
+///         assert_eq!(request.field_str("accept"), Some("text/event-stream"));
+///         assert_eq!(request.field("X-Missing"), None);
+///         assert!(request.keeps_alive() && !request.expects_continue());
+///         ctx.close();
+///     }
+/// });
+/// let peer = server.connect();
+/// server.send(peer, "GET /news?since=1-7 HTTP/1.1\r\nHost: example.org\r\n");
+/// server.send(peer, "Accept: text/event-stream\r\n\r\n");
+/// ```
 #[derive(Clone, Copy)]
 pub struct RequestHead<'b> {
     method: &'static str,
@@ -291,6 +320,18 @@ impl<'b> RequestHead<'b> {
     }
 
     /// The values of all fields of this name, whatever its case.
+    ///
+    /// ```
+    /// use encke::http::{FieldSpace, HeadBounds, parse_head};
+    ///
+    /// let bounds = HeadBounds { bytes_max: 1024, fields_max: 8 };
+    /// let wire = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nACCEPT: */*;q=0.1\r\n\r\n";
+    /// let mut space = FieldSpace::new();
+    /// let head = parse_head(wire, &mut space, &bounds)?;
+    /// let accepted: Vec<&[u8]> = head.fields_named("accept").collect();
+    /// assert_eq!(accepted, [&b"text/html"[..], b"*/*;q=0.1"]);
+    /// # Ok::<(), encke::Refusal>(())
+    /// ```
     pub fn fields_named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
         self.fields().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -330,6 +371,21 @@ impl<'b> RequestHead<'b> {
 
     /// The protocols that the peer would rather speak, as sent: the value of `Upgrade`, if `Connection` lists it. Never
     /// of HTTP/1.0, where it is to be ignored (RFC 9110 §7.8).
+    ///
+    /// ```
+    /// use encke::http::{FieldSpace, HeadBounds, parse_head};
+    ///
+    /// let bounds = HeadBounds { bytes_max: 1024, fields_max: 8 };
+    /// let wire = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    /// let mut space = FieldSpace::new();
+    /// assert_eq!(parse_head(wire, &mut space, &bounds)?.upgrade(), Some("websocket"));
+    ///
+    /// // Who does not list it has not asked for it: an intermediary may have passed the field on.
+    /// let mut space = FieldSpace::new();
+    /// let wire = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
+    /// assert_eq!(parse_head(wire, &mut space, &bounds)?.upgrade(), None);
+    /// # Ok::<(), encke::Refusal>(())
+    /// ```
     #[must_use]
     pub fn upgrade(&self) -> Option<&'b str> {
         let listed = self.options.upgrade && self.version == Version::Http11;

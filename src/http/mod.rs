@@ -91,6 +91,13 @@ pub use response::{
 pub use scan::{HeadBounds, HeadScan};
 
 /// The version of a message, as far as it changes anything: 1.2 to 1.9 are spoken to as 1.1 (RFC 9110 §2.5).
+///
+/// ```
+/// use encke::http::Version;
+///
+/// assert!(Version::Http10 != Version::Http11);
+/// assert_eq!(Version::Http11.to_string(), "HTTP/1.1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
     /// HTTP/1.0: no chunked coding, no `100 Continue`, and connections that close unless they are asked not to.

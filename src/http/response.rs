@@ -24,6 +24,20 @@ use super::scan::{is_token, is_value};
 use crate::error::WriteError;
 
 /// How the body of an answer ends.
+///
+/// ```
+/// use encke::http::{AnswerFraming, Persistence, Version, write_date, write_head};
+///
+/// let head = |status, framing| {
+///     let mut out = Vec::new();
+///     write_head(&mut out, Version::Http11, status, &[], framing, Persistence::KeepAlive, &write_date(0));
+///     String::from_utf8_lossy(&out).into_owned()
+/// };
+/// assert!(head(200, AnswerFraming::Length(5)).contains("Content-Length: 5\r\n"));
+/// assert!(head(200, AnswerFraming::Chunked).contains("Transfer-Encoding: chunked\r\n"));
+/// assert!(head(200, AnswerFraming::UntilClose).contains("Connection: close\r\n"));
+/// assert!(head(204, AnswerFraming::Empty).ends_with("GMT\r\n\r\n"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnswerFraming {
     /// With the head: no framing field at all. Only for statuses without a body, see [`allows_body`].
@@ -37,6 +51,19 @@ pub enum AnswerFraming {
 }
 
 /// What becomes of the connection behind an answer.
+///
+/// ```
+/// use encke::http::{AnswerFraming, Persistence, Version, write_date, write_head};
+///
+/// let head = |peer, persistence| {
+///     let mut out = Vec::new();
+///     write_head(&mut out, peer, 200, &[], AnswerFraming::Length(0), persistence, &write_date(0));
+///     String::from_utf8_lossy(&out).into_owned()
+/// };
+/// assert!(!head(Version::Http11, Persistence::KeepAlive).contains("Connection"));
+/// assert!(head(Version::Http11, Persistence::Close).contains("Connection: close\r\n"));
+/// assert!(head(Version::Http10, Persistence::KeepAlive).contains("Connection: keep-alive\r\n"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Persistence {
     /// It goes on. HTTP/1.1 takes this for granted, HTTP/1.0 is told so.
@@ -48,6 +75,16 @@ pub enum Persistence {
 /// Whether a handler may answer with this status and these fields.
 ///
 /// `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the engine's own.
+///
+/// ```
+/// use encke::WriteError;
+/// use encke::http::check_fields;
+///
+/// assert_eq!(check_fields(200, &[("Cache-Control", "no-store")]), Ok(()));
+/// assert_eq!(check_fields(200, &[("X-Name", "a\r\nSet-Cookie: b")]), Err(WriteError::BadHead));
+/// assert_eq!(check_fields(200, &[("content-length", "5")]), Err(WriteError::BadHead));
+/// assert_eq!(check_fields(100, &[]), Err(WriteError::BadHead));
+/// ```
 ///
 /// # Errors
 /// [`WriteError::BadHead`] if the status is not 200 to 599, a name is not a token or one of the engine's, or a value
@@ -66,6 +103,14 @@ pub fn check_fields(status: u16, fields: &[(&str, &str)]) -> Result<(), WriteErr
 
 /// Whether a handler may switch to `protocol` with these fields, which must not name `Upgrade` themselves.
 ///
+/// ```
+/// use encke::WriteError;
+/// use encke::http::check_switch;
+///
+/// assert_eq!(check_switch("websocket", &[("Sec-WebSocket-Accept", "x")]), Ok(()));
+/// assert_eq!(check_switch("web socket", &[]), Err(WriteError::BadHead));
+/// ```
+///
 /// # Errors
 /// [`WriteError::BadHead`] as [`check_fields`], or if the protocol is not a name like `websocket` or `name/version`.
 pub fn check_switch(protocol: &str, fields: &[(&str, &str)]) -> Result<(), WriteError> {
@@ -79,6 +124,20 @@ pub fn check_switch(protocol: &str, fields: &[(&str, &str)]) -> Result<(), Write
 /// Appends the head of an answer to a request of version `peer`. `date` is what [`write_date`] wrote.
 ///
 /// A field `Upgrade` (426 has one) is announced in `Connection`, as RFC 9110 §7.8 demands.
+///
+/// ```
+/// use encke::http::{AnswerFraming, Persistence, Version, write_date, write_head};
+///
+/// let mut out = Vec::new();
+/// let fields = [("Content-Type", "text/plain")];
+/// let (framing, date) = (AnswerFraming::Length(5), write_date(784_111_777));
+/// write_head(&mut out, Version::Http11, 200, &fields, framing, Persistence::KeepAlive, &date);
+/// assert_eq!(
+///     String::from_utf8_lossy(&out),
+///     "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+///      Content-Type: text/plain\r\nContent-Length: 5\r\n\r\n"
+/// );
+/// ```
 pub fn write_head(
     out: &mut Vec<u8>,
     peer: Version,
@@ -113,6 +172,15 @@ pub fn write_head(
 }
 
 /// Appends `101 Switching Protocols`: what follows on the connection is `protocol`'s.
+///
+/// ```
+/// use encke::http::{write_date, write_switch};
+///
+/// let mut out = Vec::new();
+/// write_switch(&mut out, "websocket", &[], &write_date(0));
+/// assert!(out.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+/// assert!(out.ends_with(b"Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"));
+/// ```
 pub fn write_switch(out: &mut Vec<u8>, protocol: &str, fields: &[(&str, &str)], date: &[u8; 29]) {
     write_start(out, 101, fields, date);
     write_field(out, "Upgrade", protocol);
@@ -120,6 +188,12 @@ pub fn write_switch(out: &mut Vec<u8>, protocol: &str, fields: &[(&str, &str)], 
 }
 
 /// Appends `100 Continue`, which a peer that expects it may wait for before its body. Never to HTTP/1.0.
+///
+/// ```
+/// let mut out = Vec::new();
+/// encke::http::write_continue(&mut out);
+/// assert_eq!(out, b"HTTP/1.1 100 Continue\r\n\r\n");
+/// ```
 pub fn write_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
 }
@@ -163,6 +237,13 @@ pub(super) fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
 
 /// Whether an answer with this status can have a body. One that can has to say how it ends, also if it is empty (RFC
 /// 9112 §6.3 (1)).
+///
+/// ```
+/// use encke::http::allows_body;
+///
+/// assert!(allows_body(200) && allows_body(404));
+/// assert!(!allows_body(204) && !allows_body(304) && !allows_body(101));
+/// ```
 #[must_use]
 pub const fn allows_body(status: u16) -> bool {
     !matches!(status, 100..200 | 204 | 304)
@@ -172,6 +253,10 @@ pub const fn allows_body(status: u16) -> bool {
 /// ends and stays there.
 ///
 /// `SystemTime` is only a number here; no clock is asked.
+///
+/// ```
+/// assert_eq!(encke::http::write_date(784_111_777), *b"Sun, 06 Nov 1994 08:49:37 GMT");
+/// ```
 #[must_use]
 pub fn write_date(unix_seconds: u64) -> [u8; 29] {
     const LAST_SECOND_OF_9999: u64 = 253_402_300_799;
@@ -183,6 +268,12 @@ pub fn write_date(unix_seconds: u64) -> [u8; 29] {
 }
 
 /// The words that go with a status; empty for one that nobody has registered, as RFC 9112 §4 allows.
+///
+/// ```
+/// use encke::http::reason;
+///
+/// assert_eq!((reason(404), reason(299)), ("Not Found", ""));
+/// ```
 #[must_use]
 pub const fn reason(status: u16) -> &'static str {
     match status {

@@ -24,6 +24,16 @@
 use crate::error::Refusal;
 
 /// How large a request's head may be.
+///
+/// ```
+/// use encke::http::{HeadBounds, HeadScan};
+///
+/// let bounds = HeadBounds { bytes_max: 64, fields_max: 1 };
+/// let refused = |wire: &[u8]| HeadScan::default().advance(wire, &bounds).map_err(|refusal| refusal.status);
+/// assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Some(27)));
+/// assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n"), Err(431), "a field too many");
+/// assert_eq!(refused(&[b'x'; 64]), Err(414), "a line without an end");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadBounds {
     /// Bytes from the first one, blank lines before the request line included, to the end of the blank line behind the
@@ -75,6 +85,21 @@ impl HeadScan {
     /// grows.
     ///
     /// `Some(end)`: the head is `bytes[..end]`, the blank line included. `None`: more bytes are needed.
+    ///
+    /// ```
+    /// use encke::http::{HeadBounds, HeadScan};
+    ///
+    /// let bounds = HeadBounds { bytes_max: 1024, fields_max: 8 };
+    /// let (mut scan, mut came) = (HeadScan::default(), Vec::new());
+    /// for piece in [&b"GET / HT"[..], b"TP/1.1\r\nHost: a\r", b"\n\r\nbehind it"] {
+    ///     came.extend_from_slice(piece);
+    ///     // What was looked at before is not looked at again.
+    ///     if let Some(end) = scan.advance(&came, &bounds)? {
+    ///         assert_eq!(&came[end..], b"behind it");
+    ///     }
+    /// }
+    /// # Ok::<(), encke::Refusal>(())
+    /// ```
     ///
     /// # Errors
     /// 400 at the first byte that cannot be in a head. As soon as `bytes_max` bytes are there without an end: 414 if

@@ -35,6 +35,19 @@ pub struct Request<'a> {
 }
 
 /// The body of a [`Request`].
+///
+/// ```
+/// use encke::http::peer::{Request, RequestBody};
+///
+/// let write = |body| {
+///     let mut wire = Vec::new();
+///     Request { method: "PUT", host: None, body, ..Request::default() }.write(&mut wire);
+///     String::from_utf8_lossy(&wire).into_owned()
+/// };
+/// assert_eq!(write(RequestBody::None), "PUT / HTTP/1.1\r\n\r\n");
+/// assert_eq!(write(RequestBody::Length(b"ab")), "PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab");
+/// assert!(write(RequestBody::Chunked(&[b"a", b"b"])).ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestBody<'a> {
     /// No body and no framing field.

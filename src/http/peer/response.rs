@@ -68,6 +68,29 @@ enum State {
 }
 
 /// What [`ResponseReader::read`] found.
+///
+/// ```
+/// use encke::http::peer::{PeerError, Piece, ResponseReader};
+///
+/// /// The body of the one response on a wire that ends behind it.
+/// fn body(mut wire: &[u8]) -> Result<Vec<u8>, PeerError> {
+///     let (mut reader, mut body) = (ResponseReader::new(), Vec::new());
+///     reader.expect("GET");
+///     loop {
+///         let (used, piece) = reader.read(wire)?;
+///         wire = &wire[used..];
+///         match piece {
+///             Piece::Informational(_) | Piece::Head(_) => {}
+///             Piece::Data(bytes) => body.extend_from_slice(bytes),
+///             Piece::Done => return Ok(body),
+///             Piece::More => return reader.end_of_input().map(|_| body),
+///         }
+///     }
+/// }
+/// assert_eq!(body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")?, b"ok");
+/// assert_eq!(body(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")?, b"until the end");
+/// # Ok::<(), PeerError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'b> {
     /// A head with a status of 100 or 102 to 199. The response itself is still to come.
@@ -83,6 +106,18 @@ pub enum Piece<'b> {
 }
 
 /// The head of a response.
+///
+/// ```
+/// use encke::http::peer::{Piece, ResponseReader};
+///
+/// let mut reader = ResponseReader::new();
+/// reader.expect("GET");
+/// let wire = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n";
+/// let (_, Piece::Head(head)) = reader.read(wire)? else { panic!("a head") };
+/// assert_eq!((head.status, head.field("content-type")), (200, Some(&b"text/plain"[..])));
+/// assert!(!head.keeps_alive());
+/// # Ok::<(), encke::http::peer::PeerError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status, 100 to 999.
@@ -94,6 +129,20 @@ pub struct ResponseHead {
 }
 
 /// What is wrong with a server's bytes.
+///
+/// ```
+/// use encke::http::peer::{PeerError, ResponseReader};
+///
+/// let mut reader = ResponseReader::new();
+/// assert_eq!(reader.read(b"HTTP/1.1 200 OK\r\n"), Err(PeerError::Unasked));
+///
+/// let mut reader = ResponseReader::new();
+/// reader.expect("GET");
+/// assert_eq!(reader.end_of_input(), Err(PeerError::Unanswered));
+/// reader.read(b"HTTP/1.1 200 OK\r\nContent-Len")?;
+/// assert_eq!(reader.end_of_input(), Err(PeerError::Truncated));
+/// # Ok::<(), PeerError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerError {
     /// They are not HTTP/1.1, or can be understood in two ways. The reader is of no further use.
@@ -114,6 +163,20 @@ impl ResponseReader {
     }
 
     /// A request with this method was sent: one more response will come.
+    ///
+    /// ```
+    /// use encke::http::peer::{Piece, ResponseReader};
+    ///
+    /// // The same bytes are a whole answer to one question, and the beginning of an answer to another.
+    /// let wire = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    /// for (method, next) in [("HEAD", Piece::Done), ("GET", Piece::More)] {
+    ///     let mut reader = ResponseReader::new();
+    ///     reader.expect(method);
+    ///     reader.read(wire)?;
+    ///     assert_eq!(reader.read(b"")?, (0, next));
+    /// }
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     pub fn expect(&mut self, request_method: &str) {
         self.expected.push_back(if request_method == "HEAD" { Method::Head } else { Method::Other });
     }
