@@ -19,6 +19,22 @@ use super::message::MessageId;
 use super::wire::Dress;
 
 /// From where a subscriber wants to hear.
+///
+/// ```
+/// use encke::http::query;
+/// use encke::{MessageId, Since};
+///
+/// /// Where a peer wants to go on, of which its query tells: `?since=start`, `?since=17-4`, or from now on.
+/// fn since(text: &str) -> Since {
+///     match query::find(text, "since") {
+///         Ok(Some(start)) if start == "start" => Since::Start,
+///         Ok(Some(id)) => MessageId::parse(&id).map_or(Since::Head, Since::Id),
+///         _ => Since::Head,
+///     }
+/// }
+/// assert_eq!(since("since=17-4"), Since::Id(MessageId { epoch: 17, seq: 4 }));
+/// assert_eq!((since("since=start"), since("")), (Since::Start, Since::Head));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
     /// From now on.
@@ -31,6 +47,28 @@ pub enum Since {
 }
 
 /// Where a new subscriber stands.
+///
+/// ```
+/// use encke::{Event, Limits, Message, MessageId, Since, WireFormat, testing};
+///
+/// let listen = testing::OnEvent(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let known = MessageId { epoch: 1, seq: 1 };
+///         let there = ctx.subscribe(&["news"], Since::Id(known), WireFormat::SSE).expect("it can");
+///         // Of 2, 3 and 4 the ring holds only the last two.
+///         assert!(there.gap && there.behind);
+///         assert_eq!(there.at, MessageId { epoch: 1, seq: 2 });
+///         let _ = ctx.start(200, &[]);
+///     }
+/// });
+/// let mut server = testing::Server::new(listen, Limits { history_count_max: 2, ..Limits::default() });
+/// for text in ["one", "two", "three", "four"] {
+///     server.run(|_, core| core.publish("news", Message::new(text)))?;
+/// }
+/// let peer = server.get("/");
+/// assert!(server.answers(peer)?[0].text().starts_with("id: 1-2\nevent: encke-gap\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscribed {
     /// The place behind which it hears everything. Who is cut before the first message resumes from here.

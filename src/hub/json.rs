@@ -13,6 +13,18 @@ use std::io::Write;
 use super::wire::MessageView;
 
 /// Where the JSON is to be read.
+///
+/// ```
+/// use encke::json::{Escaping, write_string};
+///
+/// let written = |escaping| {
+///     let mut out = Vec::new();
+///     write_string("</script>", escaping, &mut out);
+///     String::from_utf8_lossy(&out).into_owned()
+/// };
+/// assert_eq!(written(Escaping::Plain), r#""</script>""#);
+/// assert_eq!(written(Escaping::Script), r#""\u003c/script\u003e""#);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escaping {
     /// By a JSON reader.

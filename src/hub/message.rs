@@ -17,6 +17,14 @@ use crate::error::WriteError;
 /// The name of a message, and so of a place in the hub's log: just behind that message.
 ///
 /// To peers it is opaque. Sequence numbers begin at 1, so `EPOCH-0` is the place before everything.
+///
+/// ```
+/// use encke::MessageId;
+///
+/// let id = MessageId { epoch: 1_795_491_933_067, seq: 42 };
+/// assert_eq!(id.to_string(), "1795491933067-42");
+/// assert_eq!(MessageId::parse("1795491933067-42"), Some(id));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId {
     /// Which life of the hub: Unix milliseconds when it began, by convention. Compared for equality only.
@@ -27,6 +35,15 @@ pub struct MessageId {
 
 impl MessageId {
     /// Reads `EPOCH-SEQ`: two decimal numbers of 64 bits without sign, blank or leading zero. Everything else is `None`.
+    ///
+    /// ```
+    /// use encke::MessageId;
+    ///
+    /// assert_eq!(MessageId::parse("17-4"), Some(MessageId { epoch: 17, seq: 4 }));
+    /// for other in ["", "17", "17-04", "+17-4", "17-4 ", "17-18446744073709551616"] {
+    ///     assert_eq!(MessageId::parse(other), None);
+    /// }
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<MessageId> {
         let (epoch, seq) = text.split_once('-')?;
@@ -41,6 +58,23 @@ impl fmt::Display for MessageId {
 }
 
 /// A message to publish.
+///
+/// ```
+/// use encke::{Event, Message, Since, WireFormat, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
+///         let _ = ctx.start(200, &[]);
+///     }
+/// });
+/// let peer = server.get("/");
+/// let message = Message { event: Some("weather"), ..Message::new("rain\nand wind") };
+/// server.run(|_, core| core.publish("news", message))?;
+/// let text = "id: 1-1\nevent: weather\ndata: rain\ndata: and wind\n\n";
+/// assert_eq!(server.answers(peer)?[0].text(), text);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     /// Its type, for wire formats that can say so. 1 to 255 bytes without control bytes; names that begin with `encke-`
@@ -71,6 +105,16 @@ impl<'a> Message<'a> {
 }
 
 /// What became of a message that was published.
+///
+/// ```
+/// use encke::{Message, testing};
+///
+/// let mut server = testing::serve(|_, _| {});
+/// let published = server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+/// let told = format!("{{\"id\":\"{}\",\"subscribers\":{}}}", published.id, published.subscribers);
+/// assert_eq!(told, r#"{"id":"1-1","subscribers":0}"#);
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Its id.
@@ -84,6 +128,24 @@ pub struct Published {
 }
 
 /// How far a channel's subscribers are behind.
+///
+/// ```
+/// use encke::{Event, Limits, Message, Pressure, Since, WireFormat, testing};
+///
+/// let listen = testing::OnEvent(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
+///         let _ = ctx.start(200, &[]);
+///     }
+/// });
+/// let mut server = testing::Server::new(listen, Limits { history_count_max: 4, ..Limits::default() });
+/// let peer = server.get("/");
+/// server.stop_reading(peer);
+/// let mut publish = || server.run(|_, core| core.publish("news", Message::new("Hello")));
+/// assert_eq!(publish()?.pressure, Pressure::Low);
+/// assert_eq!(publish()?.pressure, Pressure::High, "half of the ring is still to be read");
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
     /// Not so far that it matters.
@@ -94,6 +156,20 @@ pub enum Pressure {
 }
 
 /// Whether a publish has published something.
+///
+/// ```
+/// use encke::{Message, Novelty, testing};
+///
+/// let mut server = testing::serve(|_, _| {});
+/// let mut publish = || {
+///     let message = Message { key: Some("order 17, paid"), ..Message::new("Thank you!") };
+///     server.run(|_, core| core.publish("orders", message))
+/// };
+/// let (first, again) = (publish()?, publish()?);
+/// assert_eq!((first.novelty, again.novelty), (Novelty::New, Novelty::Repeated));
+/// assert_eq!(first.id, again.id, "whoever is not sure that it was published may publish again");
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Novelty {
     /// The message was appended.

@@ -107,6 +107,17 @@ pub(crate) struct HubBounds {
 }
 
 /// How much a hub holds at the moment, and what it has seen since it began.
+///
+/// ```
+/// use encke::{Message, testing};
+///
+/// let mut server = testing::serve(|_, _| {});
+/// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+/// let stats = server.engine().core().hub().stats();
+/// assert_eq!((stats.channels, stats.messages, stats.bytes, stats.published), (1, 1, 5, 1));
+/// assert!(stats.memory > stats.bytes, "there is a fixed cost for each message and channel");
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubStats {
@@ -131,6 +142,39 @@ pub struct HubStats {
 }
 
 /// What a subscriber that waits for a long-poll's answer has taken.
+///
+/// ```
+/// use encke::{Ctx, Event, Handler, Limits, Message, Since, WireFormat, testing};
+///
+/// /// A long-poll whose answer says where the next one goes on.
+/// struct Poll;
+///
+/// impl Handler for Poll {
+///     type State = ();
+///
+///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+///         if let Event::Begin(_) = event {
+///             let _ = ctx.park(&["news"], Since::Head, WireFormat::JSON);
+///         }
+///     }
+///
+///     fn news(&mut self, ctx: &mut Ctx<'_, ()>) {
+///         let mut list = b"[".to_vec();
+///         let news = ctx.take_news(64 * 1024, &mut list);
+///         list.pop();
+///         list.push(b']');
+///         let _ = ctx.respond(200, &[("Last-Event-ID", &news.cursor.to_string())], &list);
+///     }
+/// }
+///
+/// let mut server = testing::Server::new(Poll, Limits::default());
+/// let peer = server.get("/");
+/// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+/// let answer = &server.answers(peer)?[0];
+/// assert_eq!(answer.head.field("Last-Event-ID"), Some(&b"1-1"[..]));
+/// assert_eq!(answer.text(), r#"[{"id":"1-1","channel":"news","event":null,"data":"Hello"}]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct News {
@@ -148,6 +192,17 @@ pub struct News {
 pub(crate) const CHANNELS_PER_SUBSCRIPTION_MAX: usize = 32;
 
 /// All channels of one engine, their messages and their subscribers.
+///
+/// ```
+/// use encke::{Message, testing};
+///
+/// let mut server = testing::serve(|_, _| {});
+/// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+/// let hub = server.engine().core().hub();
+/// assert_eq!((hub.channels(), hub.head().to_string()), (1, "1-1".to_owned()));
+/// assert_eq!(hub.info("news").map(|info| info.messages), Some(1));
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 pub struct Hub {
     head: MessageId,
     now: Instant,

@@ -16,6 +16,24 @@ use crate::error::WriteError;
 use crate::time::Tick;
 
 /// What is known of a channel.
+///
+/// ```
+/// use encke::{Event, Message, Since, WireFormat, testing};
+///
+/// let mut server = testing::serve(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
+///         let _ = ctx.start(200, &[]);
+///     }
+/// });
+/// server.get("/");
+/// server.get("/");
+/// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+/// let info = server.engine().core().hub().info("news").expect("it has messages");
+/// assert_eq!((info.subscribers, info.messages, info.bytes), (2, 1, 5));
+/// assert!(info.oldest.is_some() && info.oldest == info.newest);
+/// # Ok::<(), encke::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelInfo {
@@ -33,6 +51,17 @@ pub struct ChannelInfo {
 
 impl Hub {
     /// What is known of a channel; nothing if it has neither messages nor subscribers.
+    ///
+    /// ```
+    /// use encke::{Message, testing};
+    ///
+    /// let mut server = testing::serve(|_, _| {});
+    /// let messages = |server: &testing::Server<_>| server.engine().core().hub().info("news").map(|info| info.messages);
+    /// assert_eq!(messages(&server), None);
+    /// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+    /// assert_eq!(messages(&server), Some(1));
+    /// # Ok::<(), encke::WriteError>(())
+    /// ```
     #[must_use]
     pub fn info(&self, channel: &str) -> Option<ChannelInfo> {
         let index = *self.names.get(channel)?;

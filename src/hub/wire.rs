@@ -25,6 +25,28 @@ use crate::http::chunked;
 
 /// How messages are written to a subscriber: a row of the engine's table, of these or of
 /// [`Core::add_format`](crate::Core::add_format).
+///
+/// ```
+/// use encke::{Event, Message, Since, WireFormat, testing};
+///
+/// for (format, text) in [
+///     (WireFormat::SSE, "id: 1-1\ndata: Hello\n\n"),
+///     (WireFormat::STREAM, "Hello\n"),
+///     (WireFormat::NDJSON, "{\"id\":\"1-1\",\"channel\":\"news\",\"event\":null,\"data\":\"Hello\"}\n"),
+///     (WireFormat::IFRAME, "<script>F(\"Hello\",\"1-1\")</script>\n"),
+/// ] {
+///     let mut server = testing::serve(|event, ctx| {
+///         if let Event::Begin(_) = event {
+///             let _ = ctx.subscribe(&["news"], Since::Head, format);
+///             let _ = ctx.start(200, &[]);
+///         }
+///     });
+///     let peer = server.get("/");
+///     server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+///     assert_eq!(server.answers(peer)?[0].text(), text);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireFormat(u8);
 
@@ -74,6 +96,18 @@ impl Dress {
 }
 
 /// What an encoder is given.
+///
+/// ```
+/// use encke::{Format, MessageView};
+///
+/// /// A line for a log: its id, its type if it has one, and what it says.
+/// fn line(message: &MessageView<'_>, out: &mut Vec<u8>) {
+///     let kind = message.event.unwrap_or("message");
+///     out.extend(format!("{} {} {kind}: {}\n", message.id, message.channel, message.data).bytes());
+/// }
+/// let log = Format { encode: line, notice: None, heartbeat: Some(b"\n") };
+/// # let _ = log;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MessageView<'a> {
@@ -88,6 +122,28 @@ pub struct MessageView<'a> {
 }
 
 /// Something that a stream has to say besides messages.
+///
+/// ```
+/// use encke::{Event, Limits, Message, Since, WireFormat, testing};
+///
+/// let listen = testing::OnEvent(|event, ctx| {
+///     if let Event::Begin(_) = event {
+///         let _ = ctx.subscribe(&["news"], Since::Start, WireFormat::NDJSON);
+///         let _ = ctx.start(200, &[]);
+///     }
+/// });
+/// let mut server = testing::Server::new(listen, Limits { history_count_max: 1, ..Limits::default() });
+/// for text in ["lost", "held"] {
+///     server.run(|_, core| core.publish("news", Message::new(text)))?;
+/// }
+/// let peer = server.get("/");
+/// server.run(|_, core| core.end_channel("news"));
+/// let text = server.answers(peer)?[0].text().into_owned();
+/// let lines: Vec<&str> = text.lines().collect();
+/// assert_eq!(lines[0], r#"{"gap":true,"id":"1-1"}"#);
+/// assert_eq!(lines[2], r#"{"end":true,"id":"1-2"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Messages up to the id are missing, and the stream goes on behind it.
