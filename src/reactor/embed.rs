@@ -59,6 +59,19 @@ impl<H: Handler> Reactor<H> {
 
     /// When [`turn`](Reactor::turn) has to be called next, if the descriptor is not readable before: now or earlier while work is left, and
     /// never if nothing waits. It is rounded up to the milliseconds in which polls count, so that nobody comes too early.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// // A listener that has just come has to be asked once whether somebody waits already.
+    /// while reactor.next_deadline().is_some_and(|due| due <= Instant::now()) {
+    ///     reactor.turn(Some(Duration::ZERO))?;
+    /// }
+    /// assert_eq!(reactor.next_deadline(), None, "nobody is there, so nothing is waited for");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = self.clock.now().at;
@@ -93,7 +106,7 @@ impl<H: Handler> Reactor<H> {
     ///
     /// let mut reactor = Reactor::new(Hello, Limits::default())?;
     /// reactor.adopt(accepted, &first)?;
-    /// while reactor.engine().core().connections() > 0 {
+    /// while reactor.engine().core().counters().bytes_out == 0 {
     ///     reactor.turn(Some(Duration::from_secs(5)))?;
     /// }
     /// let mut answer = String::new();
@@ -111,6 +124,29 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// The same for a Unix-domain stream, for instance one that an init system or a parent process has passed.
+    ///
+    /// ```
+    /// use encke::{Event, Limits, Reactor, testing::OnEvent};
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// let hello = OnEvent(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.respond(200, &[], b"Hello");
+    ///     }
+    /// });
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    /// let mut reactor = Reactor::new(hello, Limits::default())?;
+    /// reactor.adopt_unix(ours, b"")?;
+    /// while reactor.engine().core().counters().bytes_out == 0 {
+    ///     reactor.turn(None)?;
+    /// }
+    /// let mut answer = String::new();
+    /// theirs.read_to_string(&mut answer)?;
+    /// assert!(answer.ends_with("\r\n\r\nHello"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`adopt`](Reactor::adopt).

@@ -29,6 +29,19 @@ pub(crate) const BACKLOG: i32 = 4096;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a reactor listens.
+///
+/// ```
+/// use encke::{Address, Limits, Reactor, testing::OnEvent};
+///
+/// let reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+/// for address in reactor.addresses() {
+///     match address {
+///         Address::Tcp(address) => println!("http://{address}/"),
+///         other => println!("{other}"),
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {

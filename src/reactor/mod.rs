@@ -59,24 +59,29 @@ const LONG_TURN: Duration = Duration::from_millis(100);
 
 /// A server: an [`Engine`] on this thread's poll, with listeners.
 ///
-/// ```no_run
-/// # use encke::{Ctx, Event, Handler, Limits, Reactor};
-/// # struct Hello;
-/// # impl Handler for Hello {
-/// #     type State = ();
-/// #     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
-/// #         if let Event::Begin(_) = event { let _ = ctx.respond(200, &[], b"Hello\n"); }
-/// #     }
-/// # }
-/// # fn main() -> std::io::Result<()> {
-/// let mut reactor = Reactor::bind("127.0.0.1:8080", Hello, Limits::default())?;
+/// ```
+/// use encke::{Ctx, Event, Handler, Limits, Reactor};
+///
+/// struct Hello;
+///
+/// impl Handler for Hello {
+///     type State = ();
+///
+///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+///         if let Event::Begin(_) = event {
+///             let _ = ctx.respond(200, &[], b"Hello\n");
+///         }
+///     }
+/// }
+///
+/// let mut reactor = Reactor::bind("127.0.0.1:0", Hello, Limits::default())?;
 /// let remote = reactor.remote();
 /// std::thread::spawn(move || {
 ///     // …and when it is time to go:
 ///     let _ = remote.post(|_, core| core.shutdown());
 /// });
-/// reactor.run()
-/// # }
+/// reactor.run()?;
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Reactor<H: Handler> {
     poll: Poll,
@@ -96,6 +101,17 @@ pub struct Reactor<H: Handler> {
 impl<H: Handler> Reactor<H> {
     /// Listens at the first of the addresses that can be bound.
     ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    ///
+    /// // Port 0 asks the system for one that is free.
+    /// let reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// let address = reactor.local_addr().expect("it listens at a port");
+    /// let taken = Reactor::bind(address, OnEvent(|_, _| {}), Limits::default());
+    /// assert_eq!(taken.err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidInput` if the limits cannot work, otherwise as the system says: `AddrInUse`, `PermissionDenied` …
     pub fn bind(address: impl ToSocketAddrs, handler: H, limits: Limits) -> io::Result<Reactor<H>> {
@@ -105,6 +121,17 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// Listens at a path: see [`listen_unix`](Reactor::listen_unix).
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    ///
+    /// let path = std::env::temp_dir().join(format!("encke-bind-{}.sock", std::process::id()));
+    /// let reactor = Reactor::bind_unix(&path, OnEvent(|_, _| {}), Limits::default())?;
+    /// assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+    /// drop(reactor);
+    /// assert!(!path.exists(), "the path goes with it");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`bind`](Reactor::bind) and [`listen_unix`](Reactor::listen_unix).
@@ -121,6 +148,18 @@ impl<H: Handler> Reactor<H> {
 
     /// Takes over a listener that is open already: see [`add_listener`](Reactor::add_listener).
     ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::net::TcpListener;
+    ///
+    /// // Somebody else has opened it: an init system, a parent process, a test.
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let reactor = Reactor::from_listener(listener, OnEvent(|_, _| {}), Limits::default())?;
+    /// assert_eq!(reactor.local_addr(), Some(address));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`bind`](Reactor::bind).
     pub fn from_listener(
@@ -134,6 +173,16 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// A reactor that does not listen yet.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    ///
+    /// let mut reactor = Reactor::new(OnEvent(|_, _| {}), Limits::default())?;
+    /// assert!(reactor.addresses().is_empty());
+    /// reactor.listen("127.0.0.1:0")?;
+    /// assert_eq!(reactor.addresses().len(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` if the limits cannot work, otherwise what the making of a poll fails with.
@@ -201,6 +250,17 @@ impl<H: Handler> Reactor<H> {
 
     /// Takes one more listener over that is open already. Its backlog is as it was; the options that connections inherit
     /// are set.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::net::TcpListener;
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// let second = TcpListener::bind("127.0.0.1:0")?;
+    /// reactor.add_listener(second)?;
+    /// assert_eq!(reactor.addresses().len(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As the system says.
@@ -274,6 +334,19 @@ impl<H: Handler> Reactor<H> {
     // ---- what it drives
 
     /// A way in from other threads.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// let remote = reactor.remote();
+    /// std::thread::spawn(move || {
+    ///     // It is carried out by the reactor's thread, which wakes for it.
+    ///     remote.post(|_handler, core| core.shutdown()).is_ok()
+    /// });
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn remote(&self) -> Remote<H> {
         self.engine.remote()
@@ -286,11 +359,45 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// The engine, to act on it between turns.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// // Between two turns this thread may do what a posted command could.
+    /// let now = reactor.engine().core().now();
+    /// reactor.engine_mut().run(now, |_handler, core| core.shutdown());
+    /// reactor.run()?;
+    /// assert!(reactor.engine().is_finished());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn engine_mut(&mut self) -> &mut Engine<Socket, H> {
         &mut self.engine
     }
 
     /// Serves until a shutdown that somebody has begun is over.
+    ///
+    /// ```
+    /// use encke::{Event, Limits, Reactor, testing::OnEvent};
+    /// use std::io::{Read, Write};
+    /// use std::net::TcpStream;
+    ///
+    /// let once = OnEvent(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.respond(200, &[], b"Hello, and goodbye.");
+    ///         ctx.core().shutdown();
+    ///     }
+    /// });
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", once, Limits::default())?;
+    /// let mut peer = TcpStream::connect(reactor.local_addr().expect("it listens at a port"))?;
+    /// peer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    /// # peer.shutdown(std::net::Shutdown::Write)?;
+    /// reactor.run()?;
+    /// let mut answer = String::new();
+    /// peer.read_to_string(&mut answer)?;
+    /// assert!(answer.ends_with("\r\n\r\nHello, and goodbye."));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What the poll itself fails with; no connection's failure comes out here.
@@ -302,6 +409,19 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// Waits until something happens, at most `wait_max`, and does all that is due.
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::time::Duration;
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// let _peer = std::net::TcpStream::connect(reactor.local_addr().expect("it listens at a port"))?;
+    /// while reactor.engine().core().connections() == 0 {
+    ///     reactor.turn(Some(Duration::from_millis(100)))?;
+    ///     // …and here is room for whatever else this thread has to do.
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`run`](Reactor::run).

@@ -21,6 +21,19 @@ use crate::engine::{More, Moved, Transport};
 /// Both lie in mio's `TcpStream`. To receive, to send, to shut down and to set a linger are the same system calls for either, and the
 /// type is a descriptor and nothing else, so an enum of the two would only double what each idle connection costs. What TCP alone
 /// has, such as an address, a Unix-domain socket answers with an error of the kernel's.
+///
+/// ```
+/// use encke::{Limits, Reactor, testing::OnEvent};
+/// use std::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let peer = TcpStream::connect(listener.local_addr()?)?;
+/// let mut reactor = Reactor::new(OnEvent(|_, _| {}), Limits::default())?;
+/// let id = reactor.adopt(listener.accept()?.0, b"")?;
+/// let socket = reactor.engine_mut().transport_mut(id).expect("it is open");
+/// assert_eq!(socket.peer_addr(), Some(peer.local_addr()?));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Socket(TcpStream);
 
