@@ -100,6 +100,18 @@ impl Link {
 
     /// The peer sends bytes. However many they are, they arrive at once.
     ///
+    /// ```
+    /// use encke::engine::Transport;
+    /// use encke::testing::Link;
+    ///
+    /// let mut link = Link::new();
+    /// link.send(b"GET / HT");
+    /// link.send(b"TP/1.1\r\n");
+    /// let mut buffer = [0; 64];
+    /// assert_eq!(link.read(&mut buffer)?.bytes, 16);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// If the peer has closed its sending side.
     #[track_caller]
@@ -109,6 +121,17 @@ impl Link {
     }
 
     /// The peer closes its sending side (a FIN) and goes on reading, as `nc -N` does.
+    ///
+    /// ```
+    /// use encke::engine::Transport;
+    /// use encke::testing::Link;
+    ///
+    /// let mut link = Link::new();
+    /// link.half_close();
+    /// assert_eq!(link.read(&mut [0; 64])?.bytes, 0, "the end");
+    /// assert_eq!(link.write(b"your answer")?.bytes, 11);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn half_close(&mut self) {
         if self.peer == PeerEnd::Open {
             self.peer = PeerEnd::HalfClosed;
@@ -116,6 +139,17 @@ impl Link {
     }
 
     /// The peer closes the connection: the engine reads an end, and its next write fails.
+    ///
+    /// ```
+    /// use encke::engine::Transport;
+    /// use encke::testing::Link;
+    ///
+    /// let mut link = Link::new();
+    /// link.close();
+    /// assert_eq!(link.read(&mut [0; 64])?.bytes, 0, "the end");
+    /// assert_eq!(link.write(b"Hello").unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn close(&mut self) {
         if self.peer != PeerEnd::Reset {
             self.peer = PeerEnd::Closed;
@@ -123,6 +157,17 @@ impl Link {
     }
 
     /// The peer resets the connection (a RST): what it has sent and nobody has read is lost, and reads and writes fail.
+    ///
+    /// ```
+    /// use encke::engine::Transport;
+    /// use encke::testing::Link;
+    ///
+    /// let mut link = Link::new();
+    /// link.send(b"unread");
+    /// link.reset();
+    /// let error = link.read(&mut [0; 64]).unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    /// ```
     pub fn reset(&mut self) {
         self.peer = PeerEnd::Reset;
         self.read = self.sent.len();
@@ -148,6 +193,18 @@ impl Link {
     }
 
     /// The peer reads all that comes, again.
+    ///
+    /// ```
+    /// use encke::engine::Transport;
+    /// use encke::testing::Link;
+    ///
+    /// let mut link = Link::new();
+    /// link.stop_reading_after(0);
+    /// assert!(!link.readiness().writable);
+    /// link.resume_reading();
+    /// assert_eq!(link.write(b"Hello")?.bytes, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn resume_reading(&mut self) {
         self.room = usize::MAX;
     }

@@ -95,6 +95,15 @@ pub struct Server<H: Handler> {
 }
 
 /// One of a server's peers: a name, to be handed to the server's methods.
+///
+/// ```
+/// use encke::testing;
+///
+/// let mut server = testing::serve(|_, _| {});
+/// let peers: Vec<testing::Peer> = (0..100).map(|_| server.connect()).collect();
+/// server.close(peers[7]);
+/// assert_eq!(peers.iter().filter(|&&peer| server.is_open(peer)).count(), 99);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(usize);
 
@@ -177,6 +186,17 @@ impl<H: Handler> Server<H> {
     // ---- peers come, speak and go
 
     /// One more peer connects, and sends nothing yet.
+    ///
+    /// ```
+    /// use encke::{Limits, testing};
+    ///
+    /// // Whoever sends no head is not waited for.
+    /// let mut server = testing::serve(|_, _| {});
+    /// let peer = server.connect();
+    /// assert!(server.is_open(peer));
+    /// server.advance(Limits::default().head_timeout * 2);
+    /// assert!(!server.is_open(peer));
+    /// ```
     pub fn connect(&mut self) -> Peer {
         self.seats.push(match self.engine.open(Link::new(), self.now) {
             Ok(id) => Seat::Open(id),
@@ -213,11 +233,40 @@ impl<H: Handler> Server<H> {
     }
 
     /// One more peer connects and sends `GET target`, in HTTP/1.1 and with a `Host`.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(request) = event {
+    ///         let _ = ctx.respond(200, &[], request.target().as_bytes());
+    ///     }
+    /// });
+    /// let (first, second) = (server.get("/a"), server.get("/b?c"));
+    /// assert!(server.received(first).ends_with("\r\n\r\n/a"));
+    /// assert!(server.received(second).ends_with("\r\n\r\n/b?c"));
+    /// ```
     pub fn get(&mut self, target: &str) -> Peer {
         self.request(&Request { target, ..Request::default() })
     }
 
     /// A peer sends bytes: a request, some of one, or several. Nothing happens if its connection is over.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         ctx.close();
+    ///     }
+    /// });
+    /// let peer = server.connect();
+    /// for byte in b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" {
+    ///     assert_eq!(server.received(peer), "");
+    ///     server.send(peer, [*byte]);
+    /// }
+    /// assert!(server.received(peer).starts_with("HTTP/1.1 200 OK\r\n"));
+    /// ```
     ///
     /// # Panics
     /// If the peer has closed its sending side, or is another server's.
@@ -247,6 +296,20 @@ impl<H: Handler> Server<H> {
     }
 
     /// A peer closes the connection: the server reads an end, and its next write fails.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// // What is written to a peer that is gone is lost, and the exchange learns of it.
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.start(200, &[]);
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// server.close(peer);
+    /// assert_eq!(server.engine().core().exchanges(), 0);
+    /// ```
     pub fn close(&mut self, peer: Peer) {
         self.act(peer, Link::close);
     }
@@ -295,11 +358,48 @@ impl<H: Handler> Server<H> {
     }
 
     /// A peer reads so many bytes more, and then stops.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.respond(200, &[], b"Hello\n");
+    ///     }
+    /// });
+    /// let peer = server.connect();
+    /// server.stop_reading_after(peer, 12);
+    /// server.send(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// assert_eq!(server.received(peer), "HTTP/1.1 200");
+    /// server.resume_reading(peer);
+    /// assert!(server.answers(peer)?[0].is_complete);
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     pub fn stop_reading_after(&mut self, peer: Peer, bytes: usize) {
         self.act(peer, |link| link.stop_reading_after(bytes));
     }
 
     /// A peer that has stopped reads on.
+    ///
+    /// ```
+    /// use encke::{Event, Message, Since, WireFormat, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::STREAM);
+    ///         let _ = ctx.start(200, &[]);
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// server.stop_reading(peer);
+    /// for text in ["one", "two", "three"] {
+    ///     server.run(|_, core| core.publish("news", Message::new(text)))?;
+    /// }
+    /// assert_eq!(server.answers(peer)?[0].text(), "");
+    /// server.resume_reading(peer);
+    /// assert_eq!(server.answers(peer)?[0].text(), "one\ntwo\nthree\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn resume_reading(&mut self, peer: Peer) {
         self.act(peer, Link::resume_reading);
     }
@@ -307,6 +407,23 @@ impl<H: Handler> Server<H> {
     // ---- time, and what is no peer's doing
 
     /// Moves the time on. All that comes due on the way happens at its moment: timeouts, timers, heartbeats.
+    ///
+    /// ```
+    /// use encke::{Cause, Event, testing};
+    /// use std::time::Duration;
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Error(Cause::Timeout) = event {
+    ///         let _ = ctx.respond(200, &[], b"Nothing happened.\n");
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// server.advance(Duration::from_secs(59));
+    /// assert_eq!(server.received(peer), "");
+    /// server.advance(Duration::from_secs(2));
+    /// assert!(server.received(peer).ends_with("Nothing happened.\n"));
+    /// assert_eq!(server.now().at - testing::START.at, Duration::from_secs(61));
+    /// ```
     ///
     /// # Panics
     /// As for [`work`](Server::work), for instance if a timer sets itself anew at once.
@@ -416,6 +533,25 @@ impl<H: Handler> Server<H> {
 
     /// The answers that a peer has received, the last of them perhaps in part. Interim answers (100 Continue) are left out.
     ///
+    /// ```
+    /// use encke::{Event, http::peer::PeerError, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.start_sized(200, &[("Content-Type", "text/plain")], 10);
+    ///         let _ = ctx.write(b"12345");
+    ///     }
+    /// });
+    /// let peer = server.get("/");
+    /// let answer = &server.answers(peer)?[0];
+    /// assert_eq!((answer.head.status, answer.text().as_ref()), (200, "12345"));
+    /// assert_eq!(answer.head.field("Content-Type"), Some(&b"text/plain"[..]));
+    /// server.run(|_, core| core.shutdown());
+    /// server.advance(std::time::Duration::from_secs(11));
+    /// assert_eq!(server.answers(peer), Err(PeerError::Truncated), "it was never finished");
+    /// # Ok::<(), PeerError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`PeerError::Truncated`] if the connection ended inside an answer, which is how one that was broken off looks;
     /// [`PeerError::Malformed`] for what is no HTTP, as only a tunnel can be.
@@ -430,6 +566,29 @@ impl<H: Handler> Server<H> {
     }
 
     /// The handler.
+    ///
+    /// ```
+    /// use encke::{Ctx, Event, Handler, Limits, testing};
+    ///
+    /// #[derive(Default)]
+    /// struct Count(usize);
+    ///
+    /// impl Handler for Count {
+    ///     type State = ();
+    ///
+    ///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+    ///         if let Event::Begin(_) = event {
+    ///             self.0 += 1;
+    ///             ctx.close();
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut server = testing::Server::new(Count::default(), Limits::default());
+    /// server.get("/");
+    /// server.get("/");
+    /// assert_eq!(server.handler().0, 2);
+    /// ```
     #[must_use]
     pub fn handler(&self) -> &H {
         self.engine.handler()
