@@ -45,6 +45,14 @@ impl Instant {
     }
 
     /// How long after `earlier` this moment is; zero if it is not after it.
+    ///
+    /// ```
+    /// use encke::time::Instant;
+    /// use std::time::Duration;
+    ///
+    /// let (early, late) = (Instant::from_micros(10), Instant::from_micros(25));
+    /// assert_eq!((late.since(early), early.since(late)), (Duration::from_micros(15), Duration::ZERO));
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.micros.saturating_sub(earlier.micros))

@@ -28,6 +28,7 @@ use crate::error::Refusal;
 /// assert_eq!(body.next(b"lo\r\n0\r\n")?, (2, Part::Data(b"lo")));
 /// assert_eq!(body.next(b"\r\n0\r\n")?, (5, Part::More));
 /// assert_eq!(body.next(b"\r\nGET /")?, (2, Part::Done));
+/// assert!(body.is_done());
 /// # Ok::<(), encke::Refusal>(())
 /// ```
 #[derive(Debug)]
@@ -91,6 +92,20 @@ impl BodyReader {
     ///
     /// Call again with the rest until it says `More` or `Done`. An empty input is welcome: a body that is empty is
     /// `Done` at once. After `Done` it says `Done` for ever, and consumes nothing.
+    ///
+    /// ```
+    /// use encke::http::{BodyReader, Framing, Part};
+    ///
+    /// let mut body = BodyReader::new(Framing::Length(5));
+    /// assert_eq!(body.next(b"hel")?, (3, Part::Data(b"hel")));
+    /// assert_eq!(body.next(b"")?, (0, Part::More));
+    /// assert_eq!(body.next(b"loGET / HTTP/1.1")?, (2, Part::Data(b"lo")), "the rest is the next request");
+    /// assert_eq!(body.next(b"GET / HTTP/1.1")?, (0, Part::Done));
+    ///
+    /// let mut body = BodyReader::new(Framing::Chunked);
+    /// assert_eq!(body.next(b"five\r\n").map_err(|refusal| refusal.status), Err(400));
+    /// # Ok::<(), encke::Refusal>(())
+    /// ```
     ///
     /// # Errors
     /// 400 at the first byte that breaks the chunked coding, also when extensions outweigh the data; 431 for trailers

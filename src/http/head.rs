@@ -67,15 +67,18 @@ impl Default for FieldSpace<'_> {
 /// The head of a request that will be served: its line and fields, borrowed from the bytes that came.
 ///
 /// ```
+/// use encke::http::{Framing, Version};
 /// use encke::{Event, testing};
 ///
 /// let mut server = testing::serve(|event, ctx| {
 ///     if let Event::Begin(request) = event {
 ///         assert_eq!((request.method(), request.is_head()), ("GET", false));
+///         assert_eq!(request.target(), "/news?since=1-7");
 ///         assert_eq!((request.path(), request.query()), ("/news", Some("since=1-7")));
 ///         assert_eq!(request.host(), Some("example.org"));
 ///         assert_eq!(request.field_str("accept"), Some("text/event-stream"));
-///         assert_eq!(request.field("X-Missing"), None);
+///         assert_eq!((request.fields().count(), request.field("X-Missing")), (2, None));
+///         assert_eq!((request.version(), request.framing()), (Version::Http11, Framing::None));
 ///         assert!(request.keeps_alive() && !request.expects_continue());
 ///         ctx.close();
 ///     }

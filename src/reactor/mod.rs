@@ -281,9 +281,9 @@ impl<H: Handler> Reactor<H> {
     /// #     fn event(&mut self, _: Event<'_>, _: &mut Ctx<'_, ()>) {}
     /// # }
     /// let path = std::env::temp_dir().join(format!("encke-doc-{}.sock", std::process::id()));
-    /// let reactor = Reactor::bind_unix(&path, Hello, Limits::default())?;
-    /// assert_eq!(reactor.local_addr(), None);
-    /// assert_eq!(reactor.addresses()[0].to_string(), format!("unix:{}", path.display()));
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", Hello, Limits::default())?;
+    /// reactor.listen_unix(&path)?;
+    /// assert_eq!(reactor.addresses()[1].to_string(), format!("unix:{}", path.display()));
     /// drop(reactor);
     /// assert!(!path.exists());
     /// # Ok::<(), std::io::Error>(())

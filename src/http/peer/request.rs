@@ -74,6 +74,14 @@ impl Default for Request<'_> {
 
 impl Request<'_> {
     /// Appends the request as it goes over the wire.
+    ///
+    /// ```
+    /// use encke::http::peer::Request;
+    ///
+    /// let mut wire = Vec::new();
+    /// Request { fields: &[("Accept", "text/event-stream")], ..Request::default() }.write(&mut wire);
+    /// assert_eq!(wire, b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    /// ```
     pub fn write(&self, out: &mut Vec<u8>) {
         for part in [self.method, " ", self.target, " "] {
             out.extend_from_slice(part.as_bytes());

@@ -33,7 +33,7 @@ const BOUNDS: HeadBounds = HeadBounds { bytes_max: 64 * 1024, fields_max: FIELDS
 /// let (consumed, piece) = reader.read(wire)?;
 /// assert!(matches!(piece, Piece::Head(head) if head.status == 200));
 /// assert_eq!(reader.read(&wire[consumed..])?, (2, Piece::Data(b"ok")));
-/// assert_eq!(reader.read(b"")?, (0, Piece::Done));
+/// assert_eq!((reader.read(b"")?, reader.expected()), ((0, Piece::Done), 0));
 /// assert_eq!(reader.end_of_input()?, Piece::More);
 /// # Ok::<(), encke::http::peer::PeerError>(())
 /// ```
@@ -190,6 +190,19 @@ impl ResponseReader {
     /// Takes some of `input`: how many bytes of it are consumed, and what they were. Call again with the rest until it
     /// says `More`. An empty input is welcome, and needed to hear that an empty body is `Done`.
     ///
+    /// ```
+    /// use encke::http::peer::{Piece, ResponseReader};
+    ///
+    /// let mut reader = ResponseReader::new();
+    /// reader.expect("GET");
+    /// // A head in two parts, and a body behind it.
+    /// assert_eq!(reader.read(b"HTTP/1.1 200 OK\r\nContent-")?.1, Piece::More);
+    /// assert!(matches!(reader.read(b"Length: 2\r\n\r\n")?, (13, Piece::Head(_))));
+    /// assert_eq!(reader.read(b"ok")?, (2, Piece::Data(b"ok")));
+    /// assert_eq!((reader.read(b"")?, reader.expected()), ((0, Piece::Done), 0));
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`PeerError::Malformed`] and [`PeerError::Unasked`]. Called again, it says the same.
     pub fn read<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Piece<'b>), PeerError> {
@@ -234,6 +247,23 @@ impl ResponseReader {
 
     /// The connection has ended: what that means for what was being read. `Done` completes a body without framing or a
     /// tunnel; `More` says that nothing was being read.
+    ///
+    /// ```
+    /// use encke::http::peer::{PeerError, Piece, ResponseReader};
+    ///
+    /// // A response without framing ends where the connection does…
+    /// let mut reader = ResponseReader::new();
+    /// reader.expect("GET");
+    /// reader.read(b"HTTP/1.1 200 OK\r\n\r\n")?;
+    /// assert_eq!(reader.end_of_input()?, Piece::Done);
+    ///
+    /// // …and one with a length must not.
+    /// let mut reader = ResponseReader::new();
+    /// reader.expect("GET");
+    /// reader.read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")?;
+    /// assert_eq!(reader.end_of_input(), Err(PeerError::Truncated));
+    /// # Ok::<(), PeerError>(())
+    /// ```
     ///
     /// # Errors
     /// [`PeerError::Truncated`] and [`PeerError::Unanswered`]; behind an error of `read`, that error.
