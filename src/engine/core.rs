@@ -330,6 +330,23 @@ impl Core {
     }
 
     /// Ends an exchange: what was written goes out, then the end of the answer. Nothing happens if it has ended.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    /// use std::cell::RefCell;
+    ///
+    /// let waiting = RefCell::new(Vec::new());
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.start(200, &[]);
+    ///         waiting.borrow_mut().push(ctx.id());
+    ///     }
+    /// });
+    /// let (first, second) = (server.get("/"), server.get("/"));
+    /// server.run(|_, core| waiting.borrow_mut().drain(..).for_each(|id| core.close(id)));
+    /// assert!(server.answers(first)?[0].is_complete && server.answers(second)?[0].is_complete);
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     pub fn close(&mut self, id: ExchangeId) {
         self.ask(id, Life::CloseAsked);
     }
@@ -423,13 +440,33 @@ impl Core {
     }
 
     /// Forgets an exchange's timer `key`.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    /// use std::cell::Cell;
+    /// use std::time::Duration;
+    ///
+    /// let held = Cell::new(None);
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         ctx.set_timer(0, Duration::from_secs(5));
+    ///         ctx.set_timeout(Duration::ZERO);
+    ///         held.set(Some(ctx.id()));
+    ///     }
+    /// });
+    /// server.get("/");
+    /// let due = server.engine().next_deadline();
+    /// let id = held.get().expect("the exchange has begun");
+    /// server.run(|_, core| core.cancel_timer(id, 0));
+    /// assert_ne!(server.engine().next_deadline(), due, "nothing is waited for any more");
+    /// ```
     pub fn cancel_timer(&mut self, id: ExchangeId, key: u64) {
         if let Ok(slot) = self.slot_of(id) {
             self.timers.cancel(Owner::Exchange(slot), key);
         }
     }
 
-    /// Calls `Read` again for an exchange that paused.
+    /// Goes on reading for an exchange that has called [`Ctx::pause_reading`](crate::Ctx::pause_reading).
     ///
     /// ```
     /// use encke::{Event, Read, testing};
@@ -493,6 +530,17 @@ impl Core {
     }
 
     /// Forgets the handler's timer `key`.
+    ///
+    /// ```
+    /// use encke::testing;
+    /// use std::time::Duration;
+    ///
+    /// let mut server = testing::serve(|_, _| {});
+    /// server.run(|_, core| core.set_alarm(0, Duration::from_secs(60)));
+    /// assert!(server.engine().next_deadline().is_some());
+    /// server.run(|_, core| core.cancel_alarm(0));
+    /// assert_eq!(server.engine().next_deadline(), None);
+    /// ```
     pub fn cancel_alarm(&mut self, key: u64) {
         self.timers.cancel(Owner::Handler, key);
     }
@@ -538,6 +586,19 @@ impl Core {
     }
 
     /// The bounds that hold.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// // A handler may go by the bounds that it was given.
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let half = ctx.core().limits().body_bytes_max / 2;
+    ///         ctx.set_body_max(half);
+    ///     }
+    /// });
+    /// server.get("/");
+    /// ```
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits

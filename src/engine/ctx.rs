@@ -494,6 +494,29 @@ impl<'a, S> Ctx<'a, S> {
     /// Takes what a [`park`](Ctx::park)ed exchange lacks: its messages in the wire format are appended to `out`, as many as are no
     /// longer than `bytes_max` together (at most [`Limits::batch_bytes_max`](crate::Limits::batch_bytes_max)), and at least one if
     /// there is any. The exchange goes on listening behind them until it ends.
+    ///
+    /// ```
+    /// use encke::{Event, Message, Since, WireFormat, testing};
+    ///
+    /// // Whoever comes back with a cursor is answered at once, if there is anything behind it.
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let there = ctx.park(&["news"], Since::Start, WireFormat::STREAM);
+    ///         if there.is_ok_and(|there| there.behind) {
+    ///             let mut lines = Vec::new();
+    ///             let news = ctx.take_news(9, &mut lines);
+    ///             assert_eq!((news.messages, news.cursor.seq), (2, 2), "three would be more than nine bytes");
+    ///             let _ = ctx.respond(200, &[], &lines);
+    ///         }
+    ///     }
+    /// });
+    /// for text in ["one", "two", "three"] {
+    ///     server.run(|_, core| core.publish("news", Message::new(text)))?;
+    /// }
+    /// let peer = server.get("/");
+    /// assert_eq!(server.answers(peer)?[0].text(), "one\ntwo\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take_news(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> News {
         let bytes_max = bytes_max.min(self.core.limits.batch_bytes_max);
         self.core.hub.take(self.slot, bytes_max, out)
@@ -706,7 +729,41 @@ impl<'a, S> Ctx<'a, S> {
         is_held
     }
 
-    /// Goes on reading.
+    /// Goes on reading, behind [`pause_reading`](Ctx::pause_reading).
+    ///
+    /// ```
+    /// use encke::{Ctx, Event, Handler, Limits, Read, testing};
+    /// use std::time::Duration;
+    ///
+    /// /// Reads no body before somebody has looked the key up, which takes a second.
+    /// struct Door;
+    ///
+    /// impl Handler for Door {
+    ///     type State = ();
+    ///
+    ///     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+    ///         match event {
+    ///             Event::Begin(_) => {
+    ///                 ctx.pause_reading();
+    ///                 ctx.set_timer(0, Duration::from_secs(1));
+    ///             }
+    ///             Event::Read(Read::Done) => ctx.close(),
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///
+    ///     fn timer(&mut self, _: u64, ctx: &mut Ctx<'_, ()>) {
+    ///         ctx.resume_reading();
+    ///     }
+    /// }
+    ///
+    /// let mut server = testing::Server::new(Door, Limits::default());
+    /// let peer = server.connect();
+    /// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    /// assert_eq!(server.received(peer), "");
+    /// server.advance(Duration::from_secs(1));
+    /// assert!(server.received(peer).starts_with("HTTP/1.1 200 OK\r\n"));
+    /// ```
     pub fn resume_reading(&mut self) {
         self.core.set_reading(self.slot, Reading::Flowing);
     }

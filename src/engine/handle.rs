@@ -43,7 +43,8 @@ use crate::id::ExchangeId;
 /// // Any thread may do this. It learns from the answer whom it need not work for any more.
 /// waiting.borrow_mut().retain(|handle| handle.write("news\n") != Err(WriteError::Ended));
 /// assert_eq!(waiting.borrow().len(), 1);
-/// assert!(waiting.borrow()[0].is_open());
+/// let handle = waiting.borrow()[0].clone();
+/// assert!(handle.is_open() && server.engine().core().is_open(handle.id()));
 /// server.work();
 /// assert_eq!(server.answers(there)?[0].text(), "news\n");
 /// # Ok::<(), encke::http::peer::PeerError>(())
