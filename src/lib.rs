@@ -1,22 +1,75 @@
 //! Encke: an HTTP/1.1 Comet engine. One thread, one poll, tens of thousands of open answers.
 //!
-//! ```no_run
-//! use encke::{Ctx, Event, Handler};
+//! A handler is told the four events of each request and its answer; what is published to a channel flows to everybody who
+//! listens, whatever they read. `Begin` is first and comes once, `End` is last and comes once; nobody gets what is another's; nothing is
+//! skipped in silence; each wait has an end and each buffer a bound.
 //!
-//! struct Hello;
+//! ```
+//! use encke::{Ctx, Event, Handler, Limits, Message, Reactor, Since, WireFormat, testing};
 //!
-//! impl Handler for Hello {
+//! struct News;
+//!
+//! impl Handler for News {
 //!     type State = ();
 //!
 //!     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
-//!         if let Event::Begin(request) = event {
-//!             let text = format!("Hello, {}\n", request.path());
-//!             let _ = ctx.respond(200, &[("Content-Type", "text/plain")], text.as_bytes());
+//!         if let Event::Begin(_) = event {
+//!             let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
+//!             let _ = ctx.start(200, &[("Content-Type", "text/event-stream")]);
 //!         }
 //!     }
 //! }
-//! # fn main() {}
+//!
+//! # fn serve() -> std::io::Result<()> {
+//! // In production:
+//! Reactor::bind("127.0.0.1:8080", News, Limits::default())?.run()?;
+//! # Ok(())
+//! # }
+//!
+//! // In a test, without sockets and clocks:
+//! let mut server = testing::Server::new(News, Limits::default());
+//! let peer = server.get("/");
+//! server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+//! assert_eq!(server.answers(peer)?[0].text(), "id: 1-1\ndata: Hello\n\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # The plan of the house
+//!
+//! ```text
+//!   server/    `encke serve`: one Handler among others         testing/   peers and time for tests
+//!  ┌───────────────────────────────────────────────────────────────┐
+//!  │ reactor/   poll, accept, wakers, the system's clock: the door │
+//!  └──┬──────────────────────────────────────────────────────▲─────┘
+//!    1 opened, ready, commands, now               7 closed, next deadline
+//!  ┌──▼──────────────────────────────────────────────────────┴─────┐
+//!  │ engine/    exchanges, output, fan-out, timers: a whole server │
+//!  │            3 events ──► your Handler ──► 4 respond, publish   │
+//!  └──┬──────────▲────────────────────────────┬─────────▲──────────┘
+//!    2 bytes     heads, bodies               5 message  6 frames behind a cursor
+//!  ┌──▼──────────┴─────────────────┐   ┌──────▼─────────┴──────────┐
+//!  │ http/   heads, framing, chunks│   │ hub/   rings, cursors     │
+//!  └───────────────────────────────┘   └───────────────────────────┘
+//!    limits, time, id, error: words that everybody uses
+//! ```
+//!
+//! # Three ways in
+//!
+//! * [`Reactor::run`]: this thread serves, and [`Reactor::remote`] is the way in from others.
+//! * [`Reactor::turn`], [`Reactor::next_deadline`] and its descriptor: a server inside a loop of your own.
+//! * [`Engine`] over your own [`Transport`](engine::Transport): no sockets and no clock but those that you bring.
+//!
+//! # Where to go on
+//!
+//! | to | read |
+//! | --- | --- |
+//! | write an application | [`Handler`], [`Event`], [`Ctx`]; for channels [`Ctx::subscribe`], [`Ctx::park`], [`Core::publish`] |
+//! | write from other threads | [`Remote`] for the whole, [`Handle`] for one exchange |
+//! | set bounds | [`Limits`] |
+//! | test a handler | [`testing`] |
+//! | use the codec alone | [`http`], and [`http::peer`] for the other side |
+//!
+//! Without `default-features` this is all there is; the feature `server` adds the `encke` command and its application.
 //!
 //! Next: `engine/event.rs`.
 
