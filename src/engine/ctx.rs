@@ -524,6 +524,31 @@ impl<'a, S> Ctx<'a, S> {
 
     /// Whether the exchange listens and there is something that its peer has not taken: messages, or bytes of them. A stream whose peer
     /// is slow has a comet timeout too, and this tells that it is no silence.
+    ///
+    /// ```
+    /// use encke::testing::{OnEvent, Server};
+    /// use encke::{Cause, Event, Limits, Message, Since, WireFormat};
+    /// use std::time::Duration;
+    ///
+    /// let listen = OnEvent(|event, ctx| match event {
+    ///     Event::Begin(_) => {
+    ///         let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::STREAM);
+    ///         let _ = ctx.start(200, &[]);
+    ///     }
+    ///     // A minute of silence ends the stream, but who is only slow has not heard any.
+    ///     Event::Error(Cause::Timeout) if !ctx.is_behind() => ctx.close(),
+    ///     _ => {}
+    /// });
+    /// let limits = Limits { write_timeout: Duration::from_secs(600), ..Limits::default() };
+    /// let mut server = Server::new(listen, limits);
+    /// let (level, slow) = (server.get("/"), server.get("/"));
+    /// server.stop_reading(slow);
+    /// server.run(|_, core| core.publish("news", Message::new("Hello")))?;
+    /// server.advance(Duration::from_secs(61));
+    /// assert!(server.answers(level)?[0].is_complete);
+    /// assert_eq!(server.engine().core().exchanges(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.core.at(self.slot).owed() > 0 || self.core.hub.lacks(self.slot)
@@ -615,6 +640,22 @@ impl<'a, S> Ctx<'a, S> {
 
     /// Has the engine's own refusals of this exchange (`408`, `413`, `503` …) carry these fields too: what every answer of an application
     /// owes to its peer, for instance that a page of another origin may read it.
+    ///
+    /// ```
+    /// use encke::{Event, testing};
+    ///
+    /// let mut server = testing::serve(|event, ctx| {
+    ///     if let Event::Begin(_) = event {
+    ///         let _ = ctx.set_refusal_fields(&[("Access-Control-Allow-Origin", "*")]);
+    ///         ctx.collect_body(4);
+    ///     }
+    /// });
+    /// let peer = server.connect();
+    /// server.send(peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    /// let refused = &server.answers(peer)?[0].head;
+    /// assert_eq!((refused.status, refused.field("Access-Control-Allow-Origin")), (413, Some(&b"*"[..])));
+    /// # Ok::<(), encke::http::peer::PeerError>(())
+    /// ```
     ///
     /// # Errors
     /// [`WriteError::BadHead`] for fields that no answer can carry.

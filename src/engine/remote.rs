@@ -114,6 +114,16 @@ impl<H> Remote<H> {
     }
 
     /// Whether the engine is gone: nothing that is posted from now on is ever carried out.
+    ///
+    /// ```
+    /// use encke::testing;
+    ///
+    /// let server = testing::serve(|_, _| {});
+    /// let remote = server.engine().remote();
+    /// assert!(!remote.is_closed());
+    /// drop(server);
+    /// assert!(remote.is_closed(), "a thread that only serves this engine may end");
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.mailbox.lock().is_closed

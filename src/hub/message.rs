@@ -96,6 +96,14 @@ impl<'a> Message<'a> {
 
     /// Whether it could be published: its type and its key are such. For whoever wants to know before the payload is there.
     ///
+    /// ```
+    /// use encke::{Message, WriteError};
+    ///
+    /// let typed = |event| Message { event: Some(event), ..Message::new("") };
+    /// assert_eq!(typed("weather").check(), Ok(()));
+    /// assert_eq!(typed("encke-gap").check(), Err(WriteError::BadName), "nobody can forge a notice");
+    /// ```
+    ///
     /// # Errors
     /// [`WriteError::BadName`](crate::WriteError::BadName) if not.
     pub fn check(&self) -> Result<(), WriteError> {

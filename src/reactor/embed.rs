@@ -47,6 +47,18 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// Begins the shutdown, see [`Core::shutdown`]. Go on with turns until [`is_finished`](Reactor::is_finished).
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::time::Duration;
+    ///
+    /// let mut reactor = Reactor::bind("127.0.0.1:0", OnEvent(|_, _| {}), Limits::default())?;
+    /// reactor.shutdown();
+    /// while !reactor.is_finished() {
+    ///     reactor.turn(Some(Duration::from_secs(1)))?;
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&mut self) {
         self.act(|_, core| core.shutdown());
     }
@@ -162,6 +174,20 @@ impl<H: Handler> Reactor<H> {
 
     /// Takes one more listener over that is open already, at a path: for instance one that an init system has bound. Its mode is as it was, and
     /// its path stays when the reactor stops listening. For one at a port there is [`add_listener`](Reactor::add_listener).
+    ///
+    /// ```
+    /// use encke::{Limits, Reactor, testing::OnEvent};
+    /// use std::os::unix::net::UnixListener;
+    ///
+    /// let path = std::env::temp_dir().join(format!("encke-given-{}.sock", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let mut reactor = Reactor::new(OnEvent(|_, _| {}), Limits::default())?;
+    /// reactor.add_unix_listener(listener)?;
+    /// drop(reactor);
+    /// assert!(path.exists(), "it is somebody else's");
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As the system says.
