@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Getters that their type's example leaves out and a neighbour's uses: one of their own would say the same again.
-const SHOWN_BY_A_NEIGHBOUR: [&str; 23] = [
+const SHOWN_BY_A_NEIGHBOUR: [&str; 24] = [
     "Core::blocked",
     "Core::counters",
     "Core::exchanges",
@@ -36,6 +36,7 @@ const SHOWN_BY_A_NEIGHBOUR: [&str; 23] = [
     "Link::is_open",
     "Reactor::addresses",
     "Reactor::engine",
+    "Reactor::is_finished",
     "Reactor::local_addr",
     "Server::engine",
     "Server::new",
