@@ -135,6 +135,7 @@ pub(crate) enum Visit {
     Sending { _stop: Sender<Infallible> },
 }
 
+// TOUR 2.3
 impl Handler for Random {
     type State = Visit;
 

@@ -73,6 +73,7 @@
 //!
 //! Next: `engine/event.rs`.
 
+// TOUR 1.1
 #![forbid(unsafe_code)]
 
 pub mod engine;

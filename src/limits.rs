@@ -11,6 +11,7 @@
 use std::fmt;
 use std::time::Duration;
 
+// TOUR 1.2
 /// What one engine may spend, on whom, and for how long. More fields may come: begin from `Limits::default()`.
 ///
 /// ```

@@ -289,3 +289,28 @@ fn a_script_that_makes_no_sense_fails_the_test() {
 fn limits_that_cannot_work_fail_the_test() {
     let _ = Server::new(Echo, Limits { head_timeout: Duration::ZERO, ..Limits::default() });
 }
+
+#[test]
+fn heartbeats_go_into_streams_and_into_nothing_else() {
+    use encke::{Since, WireFormat};
+    for kind in 0..5 {
+        let mut server = testing::serve(move |event, ctx| {
+            if let Event::Begin(_) = event {
+                ctx.subscribe(&["news"], Since::Head, WireFormat::NDJSON)
+                    .expect("a subscription comes before the head");
+                let _ = match kind {
+                    0 => Ok(()),
+                    1 => ctx.start(204, &[]),
+                    2 => ctx.start_sized(200, &[], 10),
+                    3 => ctx.upgrade("echo", &[]),
+                    _ => ctx.start(200, &[]),
+                };
+            }
+        });
+        let peer = server.get("/");
+        let before = server.received(peer).len();
+        server.advance(Duration::from_secs(20));
+        let heard = server.received(peer).len() - before;
+        assert_eq!(heard > 0, kind == 4, "{heard} bytes in 20 s of kind {kind}");
+    }
+}

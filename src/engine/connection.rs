@@ -17,6 +17,7 @@ use crate::http::{BodyReader, Framing, HeadScan, Version};
 use crate::hub::{Charge, Rest};
 use crate::time::Tick;
 
+// TOUR 4.2
 /// Everything the engine knows of one peer.
 pub(crate) struct Connection {
     /// Tells this connection from earlier ones in the same slot.

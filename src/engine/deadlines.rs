@@ -22,7 +22,7 @@ use super::Engine;
 use super::connection::{Buffers, Connection, Fate, Output, Reading, Subscription};
 use super::core::Core;
 use super::event::{Cause, Event, Stall};
-use super::halves::Receiving;
+use super::halves::{Receiving, Sending};
 use super::handler::Handler;
 use super::transport::Transport;
 use crate::error::Refusal;
@@ -45,8 +45,11 @@ impl Connection {
     /// All that this connection waits for, each with its end.
     fn waits(&self, limits: &Limits) -> [Option<(Tick, Wait)>; 4] {
         let blocked = self.output == Output::Blocked;
-        let is_beating =
-            self.subscription == Subscription::Beating && !blocked && !limits.heartbeat.is_zero();
+        // Only a stream has room for heartbeats: not an answer that has not begun, has a length or no body, or a tunnel.
+        let is_beating = self.subscription == Subscription::Beating
+            && matches!(self.sending, Sending::Streaming(_))
+            && !blocked
+            && !limits.heartbeat.is_zero();
         [
             self.receiving_wait(limits),
             blocked.then(|| (self.wrote.plus(ticks(limits.write_timeout)), Wait::Write)),

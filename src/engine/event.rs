@@ -16,6 +16,7 @@
 use crate::error::Refusal;
 use crate::http::RequestHead;
 
+// TOUR 2.1
 /// Something that happened to one exchange, a request and its answer.
 ///
 /// ```

@@ -39,6 +39,7 @@ pub(crate) enum Called {
     Panicked,
 }
 
+// TOUR 4.3
 /// Makes one callback for the exchange on `slot`: the only place where a handler's code runs for an exchange.
 pub(crate) fn call<H: Handler>(
     handler: &mut H,
@@ -225,6 +226,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.free(slot, Reply::Break);
     }
 
+    // TOUR 4.4
     /// `End(Closed)` and `End(Shutdown)`: the handler's last words, then the end of the answer.
     pub(crate) fn end(&mut self, slot: u32, why: End) {
         if why == End::Shutdown {

@@ -38,6 +38,7 @@ impl Core {
 }
 
 impl<T: Transport, H: Handler> Engine<T, H> {
+    // TOUR 6.3
     /// One slice of visits.
     pub(crate) fn fan_out(&mut self) {
         for _ in 0..self.core.limits.visits_per_turn_max {

@@ -60,6 +60,7 @@ pub(crate) enum Arrival {
 }
 
 impl Receiving {
+    // TOUR 4.1
     /// Every legal step of the receiving half.
     pub(crate) fn step(self, arrival: Arrival) -> Option<Receiving> {
         use Receiving::{Body, Complete, Drain, Head, Quiet, Swallow, Tunnel};

@@ -10,6 +10,7 @@ use super::core::Core;
 use super::ctx::Ctx;
 use super::event::Event;
 
+// TOUR 2.2
 /// An application: it is told what happens to every exchange and answers through [`Ctx`].
 ///
 /// ```

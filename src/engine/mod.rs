@@ -331,6 +331,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         self.cut_for_memory();
     }
 
+    // TOUR 6.1
     /// Does what is due and a share of what is left over: timers, commands, connections that wait for their share, a slice of the
     /// fan-out, a slice of a shutdown.
     ///
@@ -596,6 +597,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     // ---- inside
 
+    // TOUR 6.2
     /// One connection's share of a turn: everything leads here.
     fn serve(&mut self, slot: u32) {
         self.settle(slot);

@@ -83,6 +83,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         }
     }
 
+    // TOUR 4.5
     /// Gives a subscriber the next batch of what it lacks, if it is owed nothing else. A part means that there is something to see
     /// to: it is blocked or lost, or its transport takes less than it is given.
     pub(crate) fn deliver(&mut self, slot: u32) -> Taken {

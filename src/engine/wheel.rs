@@ -91,6 +91,7 @@ impl Wheel {
         }
     }
 
+    // TOUR 6.4
     /// Moves the time on. What has come due is then given out by [`take_due`](Wheel::take_due).
     pub(crate) fn advance(&mut self, to: Tick) {
         while let Some(moment) = self.next_slot().filter(|moment| moment.is_due(to)) {

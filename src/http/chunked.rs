@@ -116,6 +116,7 @@ pub(super) struct ChunkReader {
     state: State,
 }
 
+// TOUR 3.4
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

@@ -57,6 +57,7 @@ impl<'b> Seen<'b> {
     }
 }
 
+// TOUR 3.3
 /// The body that `Transfer-Encoding` and `Content-Length` announce together.
 pub(super) fn decide(version: Version, coding: Seen<'_>, length: Seen<'_>) -> Result<Framing, Refusal> {
     match (coding, length) {

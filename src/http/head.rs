@@ -109,6 +109,7 @@ struct ConnectionOptions {
     upgrade: bool,
 }
 
+// TOUR 3.2
 /// Reads and judges a head: `head` begins where the message begins and ends behind the blank line.
 ///
 /// ```

@@ -81,6 +81,7 @@ enum Place {
 }
 
 impl HeadScan {
+    // TOUR 3.1
     /// Looks at what is new in `bytes`, which begins with the same first byte of the message at every call and only
     /// grows.
     ///

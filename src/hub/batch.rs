@@ -300,6 +300,7 @@ impl SharedBatch {
         self.parts.push(Part { seq, end, frame });
     }
 
+    // TOUR 5.4
     /// Puts together what `key` asks for.
     fn fill(&mut self, key: &Key, source: &mut Source<'_>) {
         self.key = Some(*key);

@@ -163,6 +163,7 @@ impl Channel {
         Some((seq, receipt.subscribers))
     }
 
+    // TOUR 5.1
     /// Makes room within the bounds and appends. `subscribers` is what the publisher of a message with a key is told, now and again.
     pub(crate) fn append(&mut self, seq: u64, message: &Message<'_>, subscribers: usize, bounds: RingBounds) {
         debug_assert!(seq > self.end, "numbers grow");

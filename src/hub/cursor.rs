@@ -133,6 +133,7 @@ pub(crate) struct Stand {
     pub(crate) gap: bool,
 }
 
+// TOUR 5.2
 /// Where `since` is, in a hub whose newest message is `head` and for channels that have lost this much.
 ///
 /// The cursor moves to where the first of their rings begins, for before that there is nothing to hear.

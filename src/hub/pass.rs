@@ -184,6 +184,7 @@ impl Rotation {
         self.queue.push_back(audience);
     }
 
+    // TOUR 5.5
     /// Turns until somebody lacks something or an audience is done.
     pub(crate) fn turn(&mut self, audiences: &mut Slab<Audience>) -> Option<Turned> {
         loop {

@@ -28,6 +28,7 @@ impl Hub {
         }
     }
 
+    // TOUR 5.6
     /// For whom the channel's publishers should wait, if for anybody.
     fn press(&mut self, index: u32) -> Option<Waited> {
         // The floors that are known may be low. Only if they say so is it worth a walk through the audiences.

@@ -250,6 +250,7 @@ struct Shared {
 const FRAME_COST: usize = 96;
 
 impl Frame {
+    // TOUR 5.3
     /// Encodes into the scratch buffers first, so that what is kept is exactly as long as it is.
     pub(crate) fn encoded(
         format: WireFormat,

@@ -408,6 +408,7 @@ impl<H: Handler> Reactor<H> {
         Ok(())
     }
 
+    // TOUR 7.1
     /// Waits until something happens, at most `wait_max`, and does all that is due.
     ///
     /// ```

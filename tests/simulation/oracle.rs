@@ -70,6 +70,7 @@ fn is_event(fact: &Fact) -> bool {
     )
 }
 
+// TOUR 8.2
 /// `Begin` is first and comes once; `End` comes once and is last.
 pub(crate) fn lives(entries: &[Entry]) -> Verdict {
     for (tag, facts) in by_exchange(entries) {

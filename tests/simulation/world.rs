@@ -163,6 +163,7 @@ impl World {
         Ok(())
     }
 
+    // TOUR 8.1
     /// What a reactor does in one round of its loop, or a leap in time.
     fn step(&mut self, end: Instant) -> Result<bool, String> {
         self.log.borrow_mut().now = self.now;

@@ -12,6 +12,7 @@ use crate::world::{Poll, World};
 
 const SMALL: Shape = Shape { outbound_max: 120, ..Shape::CALM };
 
+// TOUR 8.3
 #[test]
 fn slow_reader_is_cut_and_others_hear_all() {
     let mut world = world(|limits| limits.write_timeout = ms(3000));
