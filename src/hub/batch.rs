@@ -83,13 +83,17 @@ pub(crate) fn next(
     }
     if from < audience.end {
         let told = |index: usize| told.map_or(0, |told| told[index]);
-        let untold = |(index, through): (usize, u64)| (through > from.max(told(index))).then_some(through);
         let holds = |&number: &u64| heard().any(|channel| channel.holds(number));
-        let gap = match lost().enumerate().filter_map(untold).min() {
-            // Of what is missing the last stood where nothing is held; if there is no such place, nothing is.
-            Some(gap) if gap > limit => (from + 1..=limit).rev().find(|number| !holds(number)),
-            gap => gap,
+        // Of what is missing the last before an end stood where nothing is held; if there is no such place, nothing is.
+        let place = match lost().any(|through| through > limit) {
+            true => (from + 1..=limit).rev().find(|number| !holds(number)).unwrap_or(0),
+            false => 0,
         };
+        let untold = |(index, through): (usize, u64)| {
+            let through = if through > limit { place } else { through };
+            (through > from.max(told(index))).then_some(through)
+        };
+        let gap = lost().enumerate().filter_map(untold).min();
         let message = heard().filter_map(|channel| channel.seq_at(channel.position_after(from)?)).min();
         match (gap, message.filter(|&message| message <= limit)) {
             (Some(gap), Some(message)) if message <= gap => return Next::MessagesBeforeGap(gap),

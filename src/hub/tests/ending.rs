@@ -193,3 +193,21 @@ fn publishers_held_by_a_channel_that_is_ended_are_let_go_in_order() {
     assert_eq!(hub.stats().held, 0);
     assert!(!hub.hold("a", publishers[0]), "there is none of that name");
 }
+
+#[test]
+fn what_was_told_in_a_head_is_no_gap_before_an_end() {
+    let mut hub = hub_with(HubBounds { history_count_max: 1, ..BOUNDS });
+    for (channel, data) in [("a", "1"), ("b", "2"), ("b", "3")] {
+        say(&mut hub, channel, data);
+    }
+    hub.end_channel("b");
+    let told = listen_to(&mut hub, 0, &["a", "b"], Since::Start, WireFormat::STREAM);
+    assert!(told.gap, "through 3, as far as it can know");
+    hub.end_channel("a");
+    // The new channel of that name has lost something, but nothing that is for whoever hears the end of the other.
+    say(&mut hub, "b", "4");
+    say(&mut hub, "b", "5");
+    assert_eq!(hub.batch(0), Batch::Bytes(b"1\n"));
+    hub.advance(0, 2);
+    assert_eq!(hub.batch(0), Batch::End);
+}
