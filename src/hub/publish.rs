@@ -49,6 +49,24 @@ pub struct ChannelInfo {
     pub newest: Option<MessageId>,
 }
 
+/// Channels that a subscription would open: how many, and what they cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    count: usize,
+    cost: usize,
+}
+
+/// Refuses names that no subscription may have.
+pub(crate) fn check_set(names: &[&str]) -> Result<(), WriteError> {
+    if names.is_empty() {
+        return Err(WriteError::BadName);
+    }
+    if names.len() > CHANNELS_PER_SUBSCRIPTION_MAX {
+        return Err(WriteError::TooManyChannels);
+    }
+    names.iter().try_for_each(|name| message::check_channel(name))
+}
+
 impl Hub {
     /// What is known of a channel; nothing if it has neither messages nor subscribers.
     ///
@@ -146,22 +164,12 @@ impl Hub {
 
     /// The audience that hears exactly these channels, which come into being if need be. Whoever asks puts a subscriber in at once.
     pub(crate) fn audience_of(&mut self, names: &[&str]) -> Result<u32, WriteError> {
-        if names.is_empty() {
-            return Err(WriteError::BadName);
-        }
-        if names.len() > CHANNELS_PER_SUBSCRIPTION_MAX {
-            return Err(WriteError::TooManyChannels);
-        }
-        names.iter().try_for_each(|name| message::check_channel(name))?;
+        check_set(names)?;
         // All room is made before anything is opened. Making it may let go of channels, also of these.
         loop {
             let before = self.channels.len();
-            let is_new =
-                |index: usize, name: &str| !self.names.contains_key(name) && !names[..index].contains(&name);
-            let new = names.iter().enumerate().filter(|(index, name)| is_new(*index, name));
-            let (count, cost) =
-                new.fold((0, 0), |(count, cost), (_, name)| (count + 1, cost + Channel::cost(name)));
-            if count > 0 && (!self.may_open_for_subscribers(count, cost) || !self.make_room(cost)) {
+            let missing = self.missing(names);
+            if !self.may_open(missing) || missing.count > 0 && !self.make_room(missing.cost) {
                 return Err(WriteError::TooManyChannels);
             }
             if self.channels.len() == before {
@@ -174,13 +182,25 @@ impl Hub {
         Ok(self.audience_of_numbers(&channels))
     }
 
+    /// The channels of these names that are yet to come into being.
+    pub(crate) fn missing(&self, names: &[&str]) -> Missing {
+        let is_new =
+            |index: usize, name: &str| !self.names.contains_key(name) && !names[..index].contains(&name);
+        let new = names.iter().enumerate().filter(|(index, name)| is_new(*index, name));
+        new.fold(Missing { count: 0, cost: 0 }, |missing, (_, name)| Missing {
+            count: missing.count + 1,
+            cost: missing.cost + Channel::cost(name),
+        })
+    }
+
     /// Whether subscribers may have so many more channels come into being. Whoever only listens needs no key, so channels take at most
     /// half of the memory for their sake, or listening to thousands of names would push everybody's messages out; and an eighth
     /// of the number stays for publishers.
-    fn may_open_for_subscribers(&self, count: usize, cost: usize) -> bool {
+    pub(crate) fn may_open(&self, missing: Missing) -> bool {
         let count_max = self.bounds.channels_max - self.bounds.channels_max / 8;
-        self.channels.len() + count <= count_max
-            && self.channel_bytes + cost <= self.bounds.memory_bytes_max / 2
+        missing.count == 0
+            || self.channels.len() + missing.count <= count_max
+                && self.channel_bytes + missing.cost <= self.bounds.memory_bytes_max / 2
     }
 
     fn audience_of_numbers(&mut self, numbers: &[u32]) -> u32 {

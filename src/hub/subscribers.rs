@@ -13,6 +13,7 @@ use super::cursor::{self, Lost, Opening, Since, Stand, Subscribed, Subscriber};
 use super::grace::{Health, Standing};
 use super::message::MessageId;
 use super::pass::Turned;
+use super::publish::check_set;
 use super::wire::{Dress, Notice, Rest, WireFormat, Wrapping, wrap};
 use super::{Hub, NOWHERE, News, Place, grow};
 use crate::error::WriteError;
@@ -59,7 +60,7 @@ impl Hub {
         Ok(Subscribed { at: MessageId { seq: cursor, ..self.head }, gap, behind })
     }
 
-    /// What a subscription would be told now, without subscribing.
+    /// What a subscription would be told now, without subscribing. `behind` is that of a format that can tell of a gap.
     ///
     /// ```
     /// use encke::{Engine, Message, MessageId, Since, Limits, time::Now};
@@ -86,17 +87,14 @@ impl Hub {
     /// # Errors
     /// As for [`Ctx::subscribe`](crate::Ctx::subscribe), as far as they can be known.
     pub fn look(&self, channels: &[&str], since: Since) -> Result<Subscribed, WriteError> {
-        if channels.len() > super::CHANNELS_PER_SUBSCRIPTION_MAX {
+        check_set(channels)?;
+        if !self.may_open(self.missing(channels)) {
             return Err(WriteError::TooManyChannels);
         }
         let mut lost = Lost { least: u64::MAX, most: 0 };
         let mut end = 0;
         for name in channels {
-            super::message::check_channel(name)?;
             let known = self.names.get(*name).map(|&index| &self.channels[index as usize]);
-            if known.is_none() && self.channels.len() >= self.bounds.channels_max {
-                return Err(WriteError::TooManyChannels);
-            }
             let trimmed = known.map_or(self.lost_through, Channel::trimmed_through);
             lost = Lost { least: lost.least.min(trimmed), most: lost.most.max(trimmed) };
             end = end.max(known.map_or(self.lost_through, Channel::end));

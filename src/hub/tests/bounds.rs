@@ -216,9 +216,44 @@ fn an_eighth_of_the_channels_stays_for_publishers() {
     for name in 0..14 {
         listen(&mut hub, name, &format!("c{name}"), Since::Head, WireFormat::SSE);
     }
-    let refused = hub.subscribe(14, &["one more"], Since::Head, WireFormat::SSE, Wrapping::Bare);
-    assert_eq!(refused, Err(WriteError::TooManyChannels));
+    for names in [&["one more"][..], &["c1", "one more"]] {
+        assert_eq!(hub.look(names, Since::Head), Err(WriteError::TooManyChannels), "a look tells the same");
+        let refused = hub.subscribe(14, names, Since::Head, WireFormat::SSE, Wrapping::Bare);
+        assert_eq!(refused, Err(WriteError::TooManyChannels));
+    }
     say(&mut hub, "published", "1");
     say(&mut hub, "published too", "1");
+    listen_to(&mut hub, 14, &["c1", "published"], Since::Head, WireFormat::SSE);
     assert_eq!(hub.publish("and no more", Message::new("1")), Err(WriteError::TooManyChannels));
+}
+
+#[test]
+fn channels_that_only_subscribers_want_take_half_of_the_memory() {
+    let mut hub = hub_with(HubBounds { memory_bytes_max: 8_000, channels_max: 100_000, ..BOUNDS });
+    let data = "x".repeat(2_000);
+    say(&mut hub, "a", &data);
+    let listens = |hub: &mut Hub, name: u32| {
+        let channel = format!("{name}");
+        let seen = hub.look(&[&channel], Since::Head);
+        let told = hub.subscribe(name, &[&channel], Since::Head, WireFormat::SSE, Wrapping::Bare);
+        assert_eq!(seen, told);
+        told.is_ok()
+    };
+    assert_eq!((0..100).filter(|&name| listens(&mut hub, name)).count(), 6);
+    assert_eq!(hub.stats().messages, 1, "nobody's message was pushed out");
+    assert!(hub.publish("another", Message::new("")).is_ok(), "publishers have the other half");
+}
+
+#[test]
+fn a_look_is_refused_as_a_subscription_would_be() {
+    let mut hub = hub_with(HubBounds { channels_max: 1, ..BOUNDS });
+    say(&mut hub, "a", "1");
+    let many: Vec<&str> = vec!["a"; 33];
+    let cases: [&[&str]; 7] =
+        [&[], &[""], &["a", "a*"], &["new", "a*"], &many, &["a", "new", "new"], &["a", "a"]];
+    for names in cases {
+        let seen = hub.look(names, Since::Start);
+        assert_eq!(seen, hub.subscribe(0, names, Since::Start, WireFormat::SSE, Wrapping::Bare), "{names:?}");
+        hub.leave(0);
+    }
 }
