@@ -70,7 +70,12 @@ impl Audience {
     pub(crate) fn look_for_floors(&mut self, turn: u32) -> Floors {
         if self.looked_at != turn {
             self.looked_at = turn;
-            self.floors = self.subscribers.floors();
+            // Who stands at an end lacks nothing more of any channel.
+            let below = match self.hearing {
+                Hearing::GoesOn => u64::MAX,
+                Hearing::Ends => self.end,
+            };
+            self.floors = self.subscribers.floors(below);
         }
         self.floors
     }

@@ -109,10 +109,10 @@ impl Subscribers {
         shrink(&mut self.list);
     }
 
-    /// The lowest cursors of those who hold a ring.
-    pub(crate) fn floors(&self) -> Floors {
+    /// The lowest cursors of those who hold a ring and stand below this.
+    pub(crate) fn floors(&self, below: u64) -> Floors {
         let mut floors = Floors::NOBODY;
-        for subscriber in &self.list {
+        for subscriber in self.list.iter().filter(|subscriber| subscriber.cursor < below) {
             match subscriber.standing.health() {
                 Health::Reading => floors.reading = floors.reading.min(subscriber.cursor),
                 Health::Blocked => floors.blocked = floors.blocked.min(subscriber.cursor),

@@ -157,6 +157,8 @@ impl Hub {
                 self.rotation.join(number);
             }
         }
+        // Publishers to its audiences' other channels wait no longer for whoever stands at the end.
+        self.is_stirred = true;
         self.release_held(index);
         self.retire_channel_if_unused(index);
         Some(subscribers)

@@ -203,11 +203,20 @@ impl Hub {
     }
 
     /// Takes what a subscriber lacks for an answer that is written elsewhere: its messages are appended to `out`, as many as are no
-    /// longer than `bytes_max` together and at least one if there is any.
+    /// longer than `bytes_max` together and at least one if there is any. Who leaves something is blocked, until it takes that.
     pub(crate) fn take(&mut self, subscriber: u32, bytes_max: usize, out: &mut Vec<u8>) -> News {
         let mut news = News { cursor: self.head, messages: 0, gap: false, ended: false };
         let Some(place) = self.place(subscriber) else { return news };
         self.wake(place);
+        self.take_as_fits(place, bytes_max, out, &mut news);
+        if self.lacks(subscriber) {
+            // Nobody comes by again for what it has left, so it must not hold a ring for longer than it has grace.
+            self.block(subscriber);
+        }
+        news
+    }
+
+    fn take_as_fits(&mut self, place: Place, bytes_max: usize, out: &mut Vec<u8>, news: &mut News) {
         loop {
             let by = *self.audiences[place.audience as usize].subscribers.at(place.index);
             let moved = match self.next_for(&by, place) {
@@ -215,7 +224,7 @@ impl Hub {
                     // A list says once what is missing before it; what is missing behind it, the next one says.
                     if news.messages > 0 {
                         news.cursor.seq = by.cursor;
-                        return news;
+                        return;
                     }
                     self.stats.gaps += u64::from(!news.gap && by.opening == Opening::Done);
                     news.gap = true;
@@ -223,10 +232,10 @@ impl Hub {
                 }
                 Next::Messages(_) | Next::MessagesBeforeGap(_) if news.messages > 0 => {
                     news.cursor.seq = by.cursor;
-                    return news;
+                    return;
                 }
                 Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
-                    let (batch, mut source) = self.source(subscriber, place);
+                    let (batch, mut source) = self.source(by.name, place);
                     out.extend_from_slice(batch.messages(&by, limit, bytes_max, &mut source));
                     news.messages = batch.count();
                     let last = batch.last().unwrap_or(by.cursor);
@@ -240,7 +249,7 @@ impl Hub {
                         news.ended = true;
                         news.cursor.seq = audience.subscribers.at(place.index).cursor;
                     }
-                    return news;
+                    return;
                 }
             };
             self.move_to(place, moved);
@@ -300,6 +309,7 @@ impl Hub {
         if self.graces.unblock(&mut by.standing, self.now) {
             let cursor = by.cursor;
             audience.lower_floor(cursor);
+            self.is_stirred = true;
         }
     }
 

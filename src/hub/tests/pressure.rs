@@ -136,13 +136,19 @@ fn who_comes_to_a_number_after_others_earns_grace_no_oftener_than_they() {
     );
 }
 
-#[test]
-fn a_channel_without_patience_holds_nobody() {
-    let mut hub = ring_of_four();
+/// A ring of four, whose subscribers have an hour of grace. One of them, 0, lacks half of it.
+fn half_full_with_much_grace() -> Hub {
+    let mut hub = hub_with(HubBounds { grace: Duration::from_secs(3_600), ..ring_of_four().bounds });
     listen(&mut hub, 0, "a", Since::Head, WireFormat::STREAM);
     say(&mut hub, "a", "1");
     say(&mut hub, "a", "2");
-    // It reads, and is only slow to be visited: its grace is not at stake.
+    hub
+}
+
+#[test]
+fn a_channel_without_patience_holds_nobody() {
+    let mut hub = half_full_with_much_grace();
+    refuse(&mut hub, 0);
     assert!(hub.hold("a", WHO));
     assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(2_500))));
     pass(&mut hub, 2_499);
@@ -152,6 +158,150 @@ fn a_channel_without_patience_holds_nobody() {
     pass(&mut hub, 2_600);
     assert!(hub.hold("a", WHO), "a little has come back");
     assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(2_650))));
+}
+
+#[test]
+fn waiting_for_readers_has_no_end_and_costs_no_patience() {
+    let mut hub = half_full_with_much_grace();
+    // It reads, and is only slow to be visited.
+    assert!(hub.hold("a", WHO));
+    assert_eq!((hub.next_released(), hub.has_visits()), (None, true));
+    for second in 1..300 {
+        pass(&mut hub, second * 1_000);
+        assert_eq!(hub.next_released(), None);
+        assert!(hub.next_deadline() > Some(at(300_000)), "nothing that has to do with it");
+    }
+    // All the patience is there when it does not read any more.
+    refuse(&mut hub, 0);
+    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(301_500))));
+    pass(&mut hub, 301_499);
+    assert_eq!(hub.next_released(), None);
+    pass(&mut hub, 301_500);
+    assert_eq!(hub.next_released(), Some(WHO));
+}
+
+#[test]
+fn who_reads_and_is_behind_beside_the_blocked_is_waited_for_without_patience() {
+    let mut hub = half_full_with_much_grace();
+    listen(&mut hub, 1, "a", Since::Head, WireFormat::STREAM);
+    refuse(&mut hub, 0);
+    say(&mut hub, "a", "3");
+    say(&mut hub, "a", "4");
+    assert!(hub.hold("a", WHO));
+    pass(&mut hub, 100_000);
+    assert_eq!(hub.next_released(), None, "1 is yet to be visited, and would lose something");
+    drain(&mut hub, 1);
+    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(102_500))));
+    pass(&mut hub, 102_500);
+    assert_eq!((hub.next_released(), hub.hold("a", WHO)), (Some(WHO), false));
+    // Patience is spent, and none of it is needed for those who read.
+    say(&mut hub, "a", "5");
+    say(&mut hub, "a", "6");
+    assert!(hub.hold("a", WHO));
+    assert_eq!((hub.next_released(), drain(&mut hub, 1)), (None, b"5\n6\n".to_vec()));
+    assert_eq!(hub.next_released(), Some(WHO));
+}
+
+#[test]
+fn who_takes_again_is_waited_for_as_a_reader_at_once() {
+    let mut hub = half_full_with_much_grace();
+    refuse(&mut hub, 0);
+    assert!(hub.hold("a", WHO));
+    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(2_500))));
+    pass(&mut hub, 1_000);
+    // All that it was owed is out, and it has yet to be given more.
+    hub.unblock(0);
+    assert_eq!((hub.next_deadline(), hub.next_released()), (Some(at(1_000)), None));
+    pass(&mut hub, 100_000);
+    assert_eq!(hub.next_released(), None);
+    // It has cost no patience since, and what was spent is back.
+    refuse(&mut hub, 0);
+    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(102_500))));
+}
+
+#[test]
+fn who_begins_behind_and_is_never_given_anything_holds_nobody() {
+    let mut hub = ring_of_four();
+    for data in ["1", "2", "3"] {
+        say(&mut hub, "a", data);
+    }
+    let told = listen(&mut hub, 0, "a", Since::Start, WireFormat::STREAM);
+    assert!(told.behind && !hub.hold("a", WHO));
+    // Visits find that its head is not out.
+    say(&mut hub, "a", "4");
+    assert_eq!(hub.next_visit(), Some(0));
+    hub.block(0);
+    assert!(!hub.hold("a", WHO));
+    assert_eq!(hub.graces.len(), 0, "it has none that could end");
+    // The first batch makes a reader of it, whom publishers wait for.
+    let Batch::Bytes(lent) = hub.batch(0) else { panic!("nothing") };
+    assert_eq!(lent, b"1\n2\n3\n4\n");
+    hub.advance(0, 2);
+    assert!(hub.hold("a", WHO));
+    hub.block(0);
+    assert_eq!(hub.next_released(), Some(WHO), "and it has earned no grace yet");
+}
+
+#[test]
+fn who_takes_a_part_of_a_list_and_stays_is_waited_for_no_longer_than_its_grace() {
+    let mut hub = ring_of_four();
+    listen(&mut hub, 0, "a", Since::Head, WireFormat::JSON);
+    for data in ["1", "2", "3"] {
+        say(&mut hub, "a", data);
+    }
+    assert_eq!(hub.next_visit(), Some(0));
+    assert_eq!(hub.take(0, 1, &mut Vec::new()).messages, 1);
+    assert_eq!((hub.next_visit(), hub.lacks(0)), (None, true), "nobody comes by again");
+    assert!(hub.hold("a", WHO));
+    assert_eq!(hub.next_released(), None);
+    pass(&mut hub, 1_010);
+    assert_eq!(hub.next_released(), Some(WHO));
+    assert_eq!(hub.take(0, 1_000, &mut Vec::new()).messages, 2, "it has lost nothing but that right");
+}
+
+#[test]
+fn nobody_is_held_for_whoever_hears_the_end_of_another_channel_and_nothing_behind_it() {
+    let mut hub = ring_of_four();
+    listen_to(&mut hub, 0, &["a", "b"], Since::Head, WireFormat::STREAM);
+    listen_to(&mut hub, 1, &["a", "b"], Since::Head, WireFormat::STREAM);
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    drain(&mut hub, 0);
+    assert!(hub.hold("a", WHO));
+    assert_eq!(hub.next_released(), None);
+    hub.end_channel("b");
+    assert_eq!(hub.next_deadline(), Some(hub.now), "who stands at the end is waited for no longer");
+    assert_eq!(hub.next_released(), None, "1 lacks what was published before the end");
+    assert!(matches!(hub.batch(1), Batch::Bytes(b"1\n2\n")));
+    hub.advance(1, 4);
+    assert_eq!(hub.next_released(), Some(WHO));
+    say(&mut hub, "a", "3");
+    say(&mut hub, "a", "4");
+    assert!(!hub.hold("a", WHO));
+    assert_eq!(hub.batch(0), Batch::End);
+}
+
+#[test]
+fn who_is_held_and_goes_leaves_the_queue() {
+    let mut hub = ring_of_four();
+    let publishers = [3, 4, 5].map(|slot| ExchangeId { slot, generation: 1 });
+    listen(&mut hub, 1, "a", Since::Head, WireFormat::STREAM);
+    say(&mut hub, "a", "1");
+    say(&mut hub, "a", "2");
+    assert!(publishers.into_iter().all(|publisher| hub.hold("a", publisher)));
+    // One that goes leaves the queue, and who comes after it moves up.
+    hub.forget_held(publishers[0]);
+    hub.forget_held(WHO);
+    assert_eq!((hub.stats().held, hub.next_released()), (2, None));
+    drain(&mut hub, 1);
+    assert_eq!([(); 3].map(|()| hub.next_released()), [Some(publishers[1]), Some(publishers[2]), None]);
+    // And so does one whose channel has gone before anybody asked for it.
+    say(&mut hub, "a", "3");
+    say(&mut hub, "a", "4");
+    assert!(publishers.into_iter().all(|publisher| hub.hold("a", publisher)));
+    hub.end_channel("a");
+    hub.forget_held(publishers[1]);
+    assert_eq!([(); 3].map(|()| hub.next_released()), [Some(publishers[0]), Some(publishers[2]), None]);
 }
 
 #[test]
@@ -197,7 +347,8 @@ fn who_leaves_lets_publishers_go() {
     say(&mut hub, "a", "2");
     drain(&mut hub, 1);
     assert!(hub.hold("a", WHO));
-    assert_eq!((hub.next_released(), hub.next_deadline()), (None, Some(at(2_500))));
+    assert_eq!(hub.next_released(), None);
+    assert!(hub.next_deadline() > Some(at(2_500)), "the age of a message: who reads has all the time");
     hub.leave(0);
     assert_eq!((hub.next_deadline(), hub.next_released()), (Some(at(0)), Some(WHO)));
 }
