@@ -2,9 +2,11 @@
 
 use super::super::peer::unchunk;
 use super::super::*;
+use super::ear::{Ear, GRACE};
 use super::rings::{Model, Topic};
 use super::wire;
 use super::world::{NAMES, World};
+use crate::hub::pressure::Waited;
 
 impl World {
     pub(super) fn compare(&mut self) {
@@ -30,6 +32,18 @@ impl World {
         assert_eq!(self.hub.lacks(name as u32), ear.is_some() && self.model.lacks(name));
         let is_told = ear.is_some_and(|ear| ear.told.iter().any(|&through| through > ear.cursor));
         assert_eq!(self.hub.told.contains_key(&(name as u32)), is_told);
+        self.check_heat();
+    }
+
+    /// Publishers may wait for whoever reads without end, so a visit to each of those is to come.
+    fn check_heat(&self) {
+        for (name, ear) in self.model.ears.iter().enumerate() {
+            if ear.as_ref().is_some_and(Ear::is_reading) && self.model.lacks(name) {
+                let place = self.hub.place(name as u32).expect("it is there");
+                let audience = &self.hub.audiences[place.audience as usize];
+                assert!(audience.subscribers.is_hot(), "{name} reads, lacks something, and is not visited");
+            }
+        }
     }
 
     fn compare_channel(&self, channel: &str) {
@@ -60,12 +74,15 @@ impl World {
             is_over || !model.released.is_empty() || (0..model.topics.len()).any(|topic| model.may_go(topic));
         let age_max = model.bounds.history_age_max.as_millis() as u64;
         let ages = model.alive().filter_map(|topic| topic.held().first()).map(|said| said.due(age_max));
-        let graces =
-            model.ears.iter().flatten().filter_map(|ear| Some(ear.grace.blocked_at? + ear.grace.purse + 1));
-        let patience = model
-            .alive()
-            .filter(|topic| !topic.waiting.is_empty())
-            .map(|topic| model.now + (topic.patience.max(0) as u64).div_ceil(1_000));
+        let unit = model.bounds.grace.as_millis() as u64 / GRACE;
+        let grace_end = |ear: &Ear| Some((ear.grace.blocked_at? + ear.grace.purse + 1) * unit);
+        let graces = model.ears.iter().flatten().filter_map(grace_end);
+        let is_for_blocked = |number: &usize| {
+            !model.topics[*number].waiting.is_empty() && model.waited_for(*number) == Some(Waited::Blocked)
+        };
+        let patience = (0..model.topics.len())
+            .filter(is_for_blocked)
+            .map(|number| model.now + (model.topics[number].patience.max(0) as u64).div_ceil(1_000));
         let due = due_now.then_some(model.now).into_iter().chain(ages).chain(graces).chain(patience).min();
         let asked = self.hub.next_deadline().map(|due| due.as_micros().div_ceil(1_000));
         match due {
@@ -165,7 +182,7 @@ impl Model {
 }
 
 impl Topic {
-    /// Of any ten seconds at most five are spent holding publishers. Turns come on time here, to the millisecond.
+    /// Of any ten seconds at most five are spent holding publishers for those who do not read. Turns come on time here, to the millisecond.
     fn check_patience(&self) {
         for (_, until) in &self.holding {
             let from = until.saturating_sub(10_000);

@@ -4,6 +4,7 @@ use super::super::peer::Item;
 use super::super::{Rest, WireFormat, Wrapping};
 use super::rings::{Model, Piece};
 use super::wire::{self, Shown};
+use crate::hub::pressure::Waited;
 
 /// A subscriber as its peer and its connection see it.
 pub(super) struct Ear {
@@ -14,6 +15,8 @@ pub(super) struct Ear {
     pub(super) is_parked: bool,
     pub(super) began: u64,
     pub(super) cursor: u64,
+    /// Where its channels ended when the first of them was ended: nothing behind it is for this one.
+    pub(super) ends_at: Option<u64>,
     /// Whether its stream has to begin with a notice.
     pub(super) opening: bool,
     /// What each topic had lost when it was told of a gap.
@@ -28,7 +31,19 @@ pub(super) struct Ear {
     pub(super) grace: Grace,
 }
 
-/// In milliseconds.
+impl Ear {
+    /// Whether it holds a ring: it is healthy, and there is something left that it may hear.
+    fn holds(&self) -> bool {
+        !self.grace.is_slow && self.ends_at.is_none_or(|end| self.cursor < end)
+    }
+
+    /// Whether it takes what it is given.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.grace.is_slow && self.grace.blocked_at.is_none()
+    }
+}
+
+/// In two-hundredths of a full purse, as the hub counts.
 pub(super) struct Grace {
     pub(super) purse: u64,
     pub(super) blocked_at: Option<u64>,
@@ -37,7 +52,7 @@ pub(super) struct Grace {
     pub(super) filling: Option<u8>,
 }
 
-/// A full purse. The worlds count time in its two-hundredths, as the hub does.
+/// A full purse.
 pub(super) const GRACE: u64 = 200;
 
 /// One thing that comes next: a message, by topic and place in it, or a gap.
@@ -73,11 +88,13 @@ impl Model {
     }
 
     pub(super) fn end_of(&self, name: usize) -> u64 {
-        self.ear(name).topics.iter().map(|&topic| self.topics[topic].end()).max().unwrap_or(0)
+        let ear = self.ear(name);
+        let end = || ear.topics.iter().map(|&topic| self.topics[topic].end()).max().unwrap_or(0);
+        ear.ends_at.unwrap_or_else(end)
     }
 
     pub(super) fn is_ending(&self, name: usize) -> bool {
-        self.ear(name).topics.iter().any(|&topic| !self.topics[topic].is_open)
+        self.ear(name).ends_at.is_some()
     }
 
     pub(super) fn lacks(&self, name: usize) -> bool {
@@ -88,18 +105,29 @@ impl Model {
     /// All that lies behind its cursor, by number, gaps where messages are missing that it was not told of.
     pub(super) fn steps(&self, name: usize) -> Vec<(u64, Step)> {
         let ear = self.ear(name);
+        let limit = ear.ends_at.unwrap_or(u64::MAX);
         let mut steps = Vec::new();
-        for (&number, &told) in ear.topics.iter().zip(&ear.told) {
-            let topic = &self.topics[number];
-            let trimmed_through = topic.trimmed_through();
-            if trimmed_through > ear.cursor && trimmed_through > told {
-                steps.push((trimmed_through, Step::Gap));
-            }
-            let held = topic.said.iter().enumerate().skip(topic.held_from);
-            let lacking = held.filter(|(_, said)| said.seq > ear.cursor);
+        for &number in &ear.topics {
+            let held = self.topics[number].said.iter().enumerate().skip(self.topics[number].held_from);
+            let lacking = held.filter(|(_, said)| said.seq > ear.cursor && said.seq <= limit);
             steps.extend(lacking.map(|(index, said)| (said.seq, Step::Message(number, index))));
         }
+        let is_held = |number: u64| steps.iter().any(|(seq, _)| *seq == number);
+        let mut gaps = Vec::new();
+        for (&number, &told) in ear.topics.iter().zip(&ear.told) {
+            let mut through = self.topics[number].trimmed_through();
+            if through > limit {
+                // It is told at the last place before the end that no message has.
+                through = (ear.cursor + 1..=limit).rev().find(|&place| !is_held(place)).unwrap_or(0);
+            }
+            if through > ear.cursor && through > told {
+                gaps.push((through, Step::Gap));
+            }
+        }
+        steps.append(&mut gaps);
         steps.sort_by_key(|(seq, _)| *seq);
+        // Two channels whose gaps end at one place are told of with one notice.
+        steps.dedup_by(|a, b| a.0 == b.0);
         steps
     }
 
@@ -107,7 +135,7 @@ impl Model {
     pub(super) fn opening_through(&self, name: usize) -> u64 {
         let ear = self.ear(name);
         let lost = ear.topics.iter().map(|&topic| self.topics[topic].trimmed_through());
-        lost.min().unwrap_or(0).max(ear.cursor)
+        lost.chain(ear.ends_at).min().unwrap_or(0).max(ear.cursor)
     }
 
     /// What `batch` has to give. Its frames are made, and kept.
@@ -133,6 +161,12 @@ impl Model {
                 piece,
             }]);
         }
+        if wire::notice("gap", 0, self.ear(name).format).is_none()
+            && steps.iter().any(|(_, step)| *step == Step::Gap)
+        {
+            // Not even what lies before it: it must not look whole up to there.
+            return Expected::Overrun;
+        }
         let lent = self.frames(name, &steps, self.bounds.batch_bytes_max);
         match (lent.is_empty(), self.is_ending(name)) {
             (false, _) => Expected::Bytes(lent),
@@ -143,7 +177,8 @@ impl Model {
 
     /// The messages at the front of `steps` as frames: as many as fit, and at least one.
     pub(super) fn frames(&mut self, name: usize, steps: &[(u64, Step)], bytes_max: usize) -> Vec<Lent> {
-        let (format, wrapping) = (self.ear(name).format, self.ear(name).wrapping);
+        let (format, wrapping, from) =
+            (self.ear(name).format, self.ear(name).wrapping, self.ear(name).cursor);
         let (mut lent, mut length) = (Vec::new(), 0);
         for (seq, step) in steps {
             let Step::Message(topic, index) = *step else { break };
@@ -176,6 +211,7 @@ impl Model {
         if !lent.is_empty() {
             self.kept = lent.iter().map(|lent| lent.piece).collect();
             self.kept_for = Some(self.ear(name).topics.clone());
+            self.kept_from = from;
         }
         lent
     }
@@ -190,17 +226,25 @@ impl Model {
     /// Time goes by, for purses and for patience.
     pub(super) fn set_time(&mut self, now: u64) {
         let passed = now - self.now;
-        for topic in self.topics.iter_mut().filter(|topic| topic.is_alive) {
-            if topic.waiting.is_empty() {
-                topic.patience = (topic.patience + passed as i64 * 500).min(2_500_000);
-            } else {
+        for number in 0..self.topics.len() {
+            let is_for_blocked = !self.topics[number].waiting.is_empty() && {
+                let waited = self.waited_for(number);
+                assert_ne!(waited, None, "time goes by, and a publisher is held for nobody");
+                waited == Some(Waited::Blocked)
+            };
+            let topic = &mut self.topics[number];
+            if is_for_blocked {
                 topic.patience -= passed as i64 * 1_000;
                 topic.holding.push((self.now, now));
+                assert!(topic.patience > -1_000, "held for longer than there is patience");
+            } else {
+                topic.patience = (topic.patience + passed as i64 * 500).min(2_500_000);
             }
         }
         self.now = now;
+        let unit = self.grace_unit();
         for ear in self.ears.iter_mut().flatten() {
-            if ear.grace.blocked_at.is_some_and(|since| now - since > ear.grace.purse) {
+            if ear.grace.blocked_at.is_some_and(|since| unit - since > ear.grace.purse) {
                 ear.grace = Grace { blocked_at: None, is_slow: true, purse: 0, ..ear.grace };
                 self.slow += 1;
             }
@@ -218,22 +262,27 @@ impl Model {
         }
     }
 
+    /// How many two-hundredths of a full purse have gone by.
+    fn grace_unit(&self) -> u64 {
+        self.now * GRACE / self.bounds.grace.as_millis() as u64
+    }
+
     pub(super) fn wake(&mut self, name: usize) {
-        let now = self.now;
+        let unit = self.grace_unit();
         let grace = &mut self.ear_mut(name).grace;
         grace.is_slow = false;
         if let Some(since) = grace.blocked_at.take() {
-            grace.purse -= now - since;
+            grace.purse -= unit - since;
         }
     }
 
     pub(super) fn block(&mut self, name: usize) {
-        let now = self.now;
+        let unit = self.grace_unit();
         let grace = &mut self.ear_mut(name).grace;
         if grace.purse == 0 {
             grace.is_slow = true;
         } else if grace.blocked_at.is_none() {
-            grace.blocked_at = Some(now);
+            grace.blocked_at = Some(unit);
         }
     }
 
@@ -247,7 +296,7 @@ impl Model {
     /// It was given all that there is, and stands at the end of its channels.
     pub(super) fn reach_head(&mut self, name: usize) {
         let (now, end) = (self.now, self.end_of(name));
-        let number = (self.last_filling + 1) % 32;
+        let number = (self.last_filling + 1) % 16;
         let ear = self.ear_mut(name);
         ear.cursor = ear.cursor.max(end);
         let grace = &mut ear.grace;
@@ -261,19 +310,30 @@ impl Model {
 
     // ---- pressure
 
-    /// Whether what healthy subscribers of a topic lack fills half of its ring.
-    pub(super) fn is_pressed(&self, number: usize) -> bool {
-        let healthy = self.ears.iter().flatten().filter(|ear| !ear.grace.is_slow);
-        let floor = healthy.filter(|ear| ear.topics.contains(&number)).map(|ear| ear.cursor).min();
-        let Some(floor) = floor else { return false };
-        let lacking = self.topics[number].held().iter().filter(|said| said.seq > floor);
-        let (count, bytes) = lacking.fold((0, 0), |(count, bytes), said| (count + 1, bytes + said.weight()));
-        2 * count >= self.bounds.history_count_max.max(2) || 2 * bytes >= self.bounds.history_bytes_max
+    /// For whom a topic's publishers wait: what lies behind one of them fills half of its ring. Who reads comes first.
+    pub(super) fn waited_for(&self, number: usize) -> Option<Waited> {
+        let healthy = self.ears.iter().flatten().filter(|ear| ear.topics.contains(&number) && ear.holds());
+        let pressing = healthy.filter(|ear| {
+            let lacking = self.topics[number].held().iter().filter(|said| said.seq > ear.cursor);
+            let (count, bytes) =
+                lacking.fold((0, 0), |(count, bytes), said| (count + 1, bytes + said.weight()));
+            2 * count >= self.bounds.history_count_max.max(2) || 2 * bytes >= self.bounds.history_bytes_max
+        });
+        let waited = pressing.map(|ear| ear.grace.blocked_at.is_some());
+        waited.min().map(|is_blocked| if is_blocked { Waited::Blocked } else { Waited::Reading })
+    }
+
+    /// Whether a topic holds whoever comes to publish.
+    pub(super) fn holds(&self, number: usize) -> bool {
+        match self.waited_for(number) {
+            None => false,
+            Some(Waited::Reading) => true,
+            Some(Waited::Blocked) => self.topics[number].patience > 0,
+        }
     }
 
     /// Whether a topic's held publishers may go.
     pub(super) fn may_go(&self, number: usize) -> bool {
-        let topic = &self.topics[number];
-        !topic.waiting.is_empty() && (topic.patience <= 0 || !self.is_pressed(number))
+        !self.topics[number].waiting.is_empty() && !self.holds(number)
     }
 }

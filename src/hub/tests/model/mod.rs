@@ -28,7 +28,7 @@ fn whatever_happens_each_stream_is_what_it_should_be() {
         Some(first.parse().ok()?..end.parse().ok()?)
     });
     let mut sum = Tally::default();
-    for seed in seeds.clone().unwrap_or(0..200) {
+    for seed in seeds.clone().unwrap_or(0..300) {
         let mut world = World::new(seed);
         let mut step = 0;
         let story = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

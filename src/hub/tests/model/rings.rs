@@ -51,10 +51,10 @@ pub(super) struct Topic {
     pub(super) said: Vec<Said>,
     /// From where on the ring should still hold it.
     pub(super) held_from: usize,
-    pub(super) waiting: VecDeque<(ExchangeId, u64)>,
+    pub(super) waiting: VecDeque<ExchangeId>,
     /// In microseconds.
     pub(super) patience: i64,
-    /// When publishers were held: from and until, in milliseconds.
+    /// When publishers were held for the sake of the blocked: from and until, in milliseconds.
     pub(super) holding: Vec<(u64, u64)>,
 }
 
@@ -87,9 +87,11 @@ pub(super) struct Model {
     /// The frames of the batch that was lent last, and for whom: nobody, if it cannot be lent again.
     pub(super) kept: Vec<Piece>,
     pub(super) kept_for: Option<Vec<usize>>,
+    /// Behind which number that batch begins.
+    pub(super) kept_from: u64,
     /// Publishers whose channel has gone.
-    pub(super) released: VecDeque<(ExchangeId, u64)>,
-    /// Fillings of purses: when the next is allowed, whose it was, and its number of 32.
+    pub(super) released: VecDeque<ExchangeId>,
+    /// Fillings of purses: when the next is allowed, whose it was, and its number of 16.
     pub(super) fillings: VecDeque<(u64, usize, u8)>,
     pub(super) last_filling: u8,
     pub(super) notices: u64,
@@ -156,12 +158,22 @@ impl Model {
 
     pub(super) fn retire_if_unused(&mut self, number: usize) {
         let is_heard = self.hearers(number) > 0;
+        let before = self.topics[number].trimmed_through();
         let topic = &mut self.topics[number];
         if topic.is_alive && !is_heard && (topic.held().is_empty() || !topic.is_open) {
             topic.is_alive = false;
             topic.held_from = topic.said.len();
             self.lost_through = self.lost_through.max(topic.end());
             self.released.append(&mut topic.waiting);
+            self.note_trimmed(number, before);
+        }
+    }
+
+    /// A batch that begins before something that has gone from any ring is not lent again: it may hold that.
+    fn note_trimmed(&mut self, number: usize, before: u64) {
+        let through = self.topics[number].trimmed_through();
+        if through > before && self.kept_from < through {
+            self.kept_for = None;
         }
     }
 
@@ -170,8 +182,9 @@ impl Model {
         let holding = self.topics.iter().enumerate().filter(|(_, topic)| topic.is_alive);
         let oldest = holding.filter_map(|(number, topic)| Some((topic.held().first()?.seq, number))).min();
         let Some((_, number)) = oldest else { return };
+        let before = self.topics[number].trimmed_through();
         self.topics[number].held_from += 1;
-        self.kept_for = None;
+        self.note_trimmed(number, before);
         self.retire_if_unused(number);
     }
 
@@ -202,6 +215,32 @@ impl Model {
         (self.memory() + cost <= self.bounds.memory_bytes_max).then(|| self.create(name))
     }
 
+    /// Seven eighths of the channels and half of the memory are all that subscribers may fill with channels.
+    fn may_be_opened_by_subscribers(&self, costs: &[usize]) -> bool {
+        let HubBounds { channels_max, memory_bytes_max, .. } = self.bounds;
+        let channels: usize = self.alive().map(|topic| 512 + topic.name.len()).sum();
+        self.alive().count() + costs.len() <= channels_max - channels_max / 8
+            && 2 * (channels + costs.iter().sum::<usize>()) <= memory_bytes_max
+    }
+
+    /// What each channel of a subscription that came now would have lost, and where the last of them ends; nothing, if the names that
+    /// are new are too many.
+    pub(super) fn look(&self, names: &[&'static str]) -> Option<(Vec<u64>, u64)> {
+        let mut distinct = names.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let new = distinct.iter().filter(|name| self.topic_of(name).is_none());
+        let costs: Vec<usize> = new.map(|name| 512 + name.len()).collect();
+        if !costs.is_empty() && !self.may_be_opened_by_subscribers(&costs) {
+            return None;
+        }
+        let began = (self.lost_through, self.lost_through);
+        let known = |name: &&str| self.topic_of(name).map(|topic| &self.topics[topic]);
+        let known = |name| known(name).map_or(began, |topic| (topic.trimmed_through(), topic.end()));
+        let (lost, ends): (Vec<u64>, Vec<u64>) = distinct.iter().map(known).unzip();
+        Some((lost, ends.into_iter().max().unwrap_or(0)))
+    }
+
     /// The channels of a subscription, if there is room for those that are new.
     pub(super) fn open_all(&mut self, names: &[&'static str]) -> Option<Vec<usize>> {
         let mut distinct = names.to_vec();
@@ -211,7 +250,7 @@ impl Model {
             let before = self.alive().count();
             let new = distinct.iter().filter(|name| self.topic_of(name).is_none());
             let costs: Vec<usize> = new.map(|name| 512 + name.len()).collect();
-            let is_too_many = before + costs.len() > self.bounds.channels_max;
+            let is_too_many = !self.may_be_opened_by_subscribers(&costs);
             if !costs.is_empty() && (is_too_many || !self.make_room(costs.iter().sum())) {
                 return None;
             }
@@ -228,6 +267,7 @@ impl Model {
     /// Adds a message to a ring, and keeps all bounds.
     pub(super) fn append(&mut self, number: usize, said: Said) {
         let HubBounds { history_count_max, history_bytes_max, .. } = self.bounds;
+        let before = self.topics[number].trimmed_through();
         let topic = &mut self.topics[number];
         self.seq = said.seq;
         self.published += 1;
@@ -237,6 +277,7 @@ impl Model {
         {
             topic.held_from += 1;
         }
+        self.note_trimmed(number, before);
         self.make_room(0);
     }
 

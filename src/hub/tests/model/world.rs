@@ -21,6 +21,7 @@ pub(super) struct Tally {
     pub(super) shortages: usize,
     pub(super) slow: usize,
     pub(super) impatient: usize,
+    pub(super) forgotten: usize,
 }
 
 impl Tally {
@@ -37,6 +38,7 @@ impl Tally {
         self.shortages += model.shortages;
         self.slow += model.slow;
         self.impatient += other.impatient;
+        self.forgotten += other.forgotten;
     }
 
     /// How often the rarest of all this happened.
@@ -54,9 +56,12 @@ impl Tally {
             shortages,
             slow,
             impatient,
+            forgotten,
         } = *self;
-        let counts =
-            [overruns, notices, cuts, ends, repeats, refusals, held, told, lists, shortages, slow, impatient];
+        let counts = [
+            overruns, notices, cuts, ends, repeats, refusals, held, told, lists, shortages, slow, impatient,
+            forgotten,
+        ];
         counts.into_iter().min().unwrap_or(0)
     }
 }
@@ -78,7 +83,7 @@ impl World {
             history_bytes_max: [1, 60, 1_000, 100_000][dice.roll(4)],
             history_age_max: Duration::from_millis([300, 20_000, 600_000][dice.roll(3)]),
             memory_bytes_max: [4_000, 8_000, 20_000, 64 << 20][dice.roll(4)],
-            grace: Duration::from_millis(GRACE),
+            grace: Duration::from_millis(GRACE * [1, 1, 20][dice.roll(3)]),
             channels_max: [4, 12, 1_000, 1_000][dice.roll(4)],
             batch_bytes_max: [1, 50, 300, 65_536][dice.roll(4)],
         };
@@ -93,6 +98,7 @@ impl World {
             lost_through: 0,
             kept: Vec::new(),
             kept_for: None,
+            kept_from: 0,
             released: Default::default(),
             fillings: Default::default(),
             last_filling: 0,
@@ -121,8 +127,10 @@ impl World {
                 let channel = self.channel();
                 self.end_channel(channel);
             }
-            55..61 => self.hold(),
-            61..64 => self.turn(),
+            55..58 => self.siege(),
+            58..61 => self.hold(),
+            61..63 => self.turn(),
+            63..64 => self.forget_held(),
             64..68 => {
                 let millis = [2, 40, 150, 400, 3_000, 11_000][self.dice.roll(6)];
                 self.pass(millis);
@@ -178,7 +186,6 @@ impl World {
             return;
         };
         let told = told.expect("there is room");
-        let is_pressed = |model: &Model| model.is_pressed(topic);
         let known = self.model.topics[topic].held().iter().find(|said| key.is_some() && said.key == key);
         if let Some(known) = known {
             let first = (id(known.seq), known.told, Novelty::Repeated);
@@ -195,7 +202,7 @@ impl World {
         }
         // Floors are looked for once a turn: it may be told of pressure that is over, and never miss one that is not.
         assert!(
-            told.pressure == Pressure::High || !is_pressed(&self.model),
+            told.pressure == Pressure::High || self.model.waited_for(topic).is_none(),
             "a pressure that it does not see"
         );
     }
@@ -207,6 +214,11 @@ impl World {
         let Some(topic) = topic else { return };
         let model = &mut self.model;
         model.topics[topic].is_open = false;
+        for name in 0..model.ears.len() {
+            if model.ears[name].as_ref().is_some_and(|ear| ear.topics.contains(&topic)) {
+                model.ear_mut(name).ends_at = Some(model.end_of(name));
+            }
+        }
         model.lost_through = model.lost_through.max(model.topics[topic].end());
         let waiting = std::mem::take(&mut model.topics[topic].waiting);
         model.released.extend(waiting);
@@ -220,16 +232,46 @@ impl World {
         let publisher = ExchangeId { slot: self.publishers, generation: 7 };
         let is_held = self.hub.hold(channel, publisher);
         let topic = self.model.topic_of(channel);
-        let holds =
-            topic.filter(|&topic| self.model.is_pressed(topic) && self.model.topics[topic].patience > 0);
+        let holds = topic.filter(|&topic| self.model.holds(topic));
         assert_eq!(
             is_held,
             holds.is_some(),
-            "held exactly while half a ring is lacking and there is patience"
+            "held exactly while readers lack half a ring, or there is patience"
         );
         if let Some(topic) = holds {
-            self.model.topics[topic].waiting.push_back((publisher, self.model.now));
+            self.model.topics[topic].waiting.push_back(publisher);
             self.tally.held += 1;
+        }
+    }
+
+    /// Much is said, nobody takes anything, and publishers come all the same.
+    fn siege(&mut self) {
+        let channel = self.channel();
+        for _ in 0..3 {
+            self.publish(channel);
+        }
+        for _ in 0..6 {
+            let Some(name) = self.hub.next_visit() else { break };
+            self.block(name as usize);
+        }
+        self.hold();
+        self.hold();
+        let millis = [0, 100, 3_000][self.dice.roll(3)];
+        self.pass(millis);
+    }
+
+    /// One that is held goes, or one that was let go and not yet asked for; or one that is not there.
+    fn forget_held(&mut self) {
+        let Model { topics, released, .. } = &self.model;
+        let mut held: Vec<ExchangeId> = topics.iter().flat_map(|topic| &topic.waiting).copied().collect();
+        held.extend(released);
+        let nobody = ExchangeId { slot: 0, generation: 7 };
+        let publisher = *held.get(self.dice.roll(held.len().max(1))).unwrap_or(&nobody);
+        self.tally.forgotten += usize::from(publisher != nobody);
+        self.hub.forget_held(publisher);
+        self.model.released.retain(|&other| other != publisher);
+        for topic in &mut self.model.topics {
+            topic.waiting.retain(|&other| other != publisher);
         }
     }
 
@@ -237,14 +279,14 @@ impl World {
     fn release(&mut self, share: usize) {
         for _ in 0..share {
             let released = self.hub.next_released();
-            if let Some((publisher, _)) = self.model.released.pop_front() {
+            if let Some(publisher) = self.model.released.pop_front() {
                 assert_eq!(released, Some(publisher), "its channel has gone");
                 continue;
             }
             let topics = 0..self.model.topics.len();
-            let topic = topics.filter(|&topic| self.model.may_go(topic)).find(|&topic| {
-                released == self.model.topics[topic].waiting.front().map(|(publisher, _)| *publisher)
-            });
+            let topic = topics
+                .filter(|&topic| self.model.may_go(topic))
+                .find(|&topic| released == self.model.topics[topic].waiting.front().copied());
             let Some(topic) = topic else {
                 assert_eq!(released, None, "nobody may go, or not in this order");
                 assert!(
@@ -253,9 +295,8 @@ impl World {
                 );
                 return;
             };
-            let (_, since) = self.model.topics[topic].waiting.pop_front().expect("in front");
-            assert!(self.model.now - since <= 2_501, "held for longer than there is patience");
-            self.tally.impatient += usize::from(self.model.topics[topic].patience <= 0);
+            self.tally.impatient += usize::from(self.model.waited_for(topic).is_some());
+            self.model.topics[topic].waiting.pop_front();
             if self.dice.roll(2) == 0 {
                 let channel = self.model.topics[topic].name;
                 self.publish(channel);
