@@ -727,7 +727,8 @@ impl<'a, S> Ctx<'a, S> {
     /// Stops reading while the subscribers of a channel are too far behind, see [`Pressure`](crate::Pressure); says whether it did. To
     /// be called in `Begin` by whoever is about to publish the body: so a message that nobody has room for waits at its
     /// publisher's. Reading goes on by itself, when those who read have caught up, when the grace of those who do not is over, or when
-    /// the channel has held its publishers for as long as it may: half of any ten seconds.
+    /// the channel has held its publishers for the sake of such as do not for as long as it may: half of any ten seconds. An exchange
+    /// waits for one channel at a time: while it is held, asking again changes nothing.
     ///
     /// ```
     /// use encke::testing::{OnEvent, Server};
@@ -762,6 +763,9 @@ impl<'a, S> Ctx<'a, S> {
     /// # Ok::<(), encke::http::peer::PeerError>(())
     /// ```
     pub fn pause_while_pressed(&mut self, channel: &str) -> bool {
+        if self.core.at(self.slot).buffers.as_deref().is_some_and(|buffers| buffers.is_held) {
+            return true;
+        }
         let is_held = self.is_open() && self.core.hub.hold(channel, self.id());
         if is_held {
             self.core.buffers(self.slot).is_held = true;

@@ -170,7 +170,7 @@ pub enum Notice {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
-    /// Appends a message: at least one byte, for a frame without bytes could never be taken.
+    /// Appends a message. If it appends nothing a line feed goes out: a frame without bytes could never be taken.
     pub encode: fn(&MessageView<'_>, &mut Vec<u8>),
     /// Appends a notice that belongs to the place behind this id. Without one, a subscriber that has missed something is cut, and
     /// one whose channel was ended just ends.
@@ -262,7 +262,9 @@ impl Frame {
         content.clear();
         chunk.clear();
         encode(content);
-        debug_assert!(!content.is_empty(), "an encoder wrote nothing");
+        if content.is_empty() {
+            content.push(b'\n');
+        }
         chunked::encode(chunk, content);
         let inside = chunk.len() - content.len() - CRLF_BYTES;
         let charge = ledger.charge(chunk.len() + FRAME_COST);

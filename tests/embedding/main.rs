@@ -7,6 +7,7 @@
 mod support;
 
 mod adopting;
+mod channels;
 mod handles;
 mod leaving;
 mod loops;

@@ -1,0 +1,57 @@
+//! What a host may do with channels that nobody would expect, and what comes of it.
+
+use encke::testing::{OnEvent, Server};
+use encke::{Event, Format, Limits, Message, Read, Since, WireFormat};
+
+#[test]
+fn an_encoder_that_writes_nothing_does_not_break_the_stream() {
+    let listen = OnEvent(|event, ctx| {
+        if let Event::Begin(request) = event {
+            let silent = Format { encode: |_, _| {}, notice: None, heartbeat: None };
+            let format = ctx.core().add_format(silent).expect("there is room");
+            ctx.subscribe(&["news"], Since::Head, format).expect("a stream can listen");
+            ctx.start(200, &[]).expect("nothing was answered yet");
+            assert_eq!(request.path(), "/");
+        }
+    });
+    let mut server = Server::new(listen, Limits::default());
+    let peer = server.get("/");
+    for _ in 0..3 {
+        server.run(|_, core| core.publish("news", Message::new("unsaid"))).expect("there is room");
+    }
+    let sent = server.received(peer);
+    assert_eq!(sent.matches("1\r\n\n\r\n").count(), 3, "a line feed for each: {sent:?}");
+}
+
+#[test]
+fn who_is_held_twice_is_held_once() {
+    let room = OnEvent(|event, ctx| match event {
+        Event::Begin(request) if request.method() == "POST" => {
+            ctx.collect_body(1024);
+            assert_eq!(ctx.pause_while_pressed("news"), ctx.pause_while_pressed("news"));
+        }
+        Event::Begin(_) => {
+            let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
+            let _ = ctx.start(200, &[]);
+        }
+        Event::Read(Read::Data(body)) => {
+            let text = String::from_utf8_lossy(body);
+            let _ = ctx.core().publish("news", Message::new(&text));
+            ctx.close();
+        }
+        _ => {}
+    });
+    let mut server = Server::new(room, Limits { history_count_max: 4, ..Limits::default() });
+    let reader = server.get("/");
+    server.stop_reading(reader);
+    let publishers = [(); 4].map(|()| server.connect());
+    for publisher in publishers {
+        server.send(publisher, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    }
+    assert_eq!(server.engine().core().hub().stats().held, 2, "two found room, and two wait");
+    server.resume_reading(reader);
+    assert_eq!(server.engine().core().hub().stats().held, 0);
+    for publisher in publishers {
+        assert_eq!(server.answers(publisher).expect("well-formed").len(), 1);
+    }
+}
