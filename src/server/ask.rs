@@ -109,7 +109,7 @@ fn frame(head: &RequestHead<'_>, callback: Option<&str>) -> Result<String, Refus
     if asks_for.is_some_and(|what| !matches!(what, b"iframe" | b"frame")) {
         return Err(Refusal::new(
             403,
-            "this document belongs into an iframe of a page; it is not to be opened by itself",
+            "this document belongs in an iframe of a page; it is not to be opened by itself",
         ));
     }
     match callback {

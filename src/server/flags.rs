@@ -185,11 +185,18 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> A
     }
 }
 
-/// The first paragraph of a complaint, on one line, and where to look.
+/// The first paragraph of a complaint on one line, with what was perhaps meant, and where to look.
 fn one_line(complaint: &str) -> String {
     let lines = complaint.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
     let sentence = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    format!("{sentence} (encke --help tells what there is)")
+    let tip = complaint.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let wants_a_port = sentence.contains("'--port'")
+        || sentence.contains("subcommand '") && sentence.contains(|c: char| c.is_ascii_digit());
+    match tip {
+        _ if wants_a_port => format!("{sentence}; a port is chosen with --listen, as in --listen 9090"),
+        Some(tip) => format!("{sentence}; {tip} (encke --help tells what there is)"),
+        None => format!("{sentence} (encke --help tells what there is)"),
+    }
 }
 
 #[cfg(test)]
@@ -201,5 +208,20 @@ mod tests {
         let Asked::Text(text) = read(["encke".into(), "--help".into()]) else { panic!("help is a text") };
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         assert!(widest <= 80, "{widest} columns:\n{text}");
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_said() {
+        for (argument, said) in [
+            ("--hearbeat", "'--heartbeat'"),
+            ("--port", "--listen 9090"),
+            ("9090", "--listen 9090"),
+            ("--nothing-like-it", "encke --help"),
+        ] {
+            let Asked::Wrong(sentence) = read(["encke".into(), argument.into()]) else {
+                panic!("{argument}")
+            };
+            assert!(sentence.contains(said) && !sentence.contains('\n'), "{sentence}");
+        }
     }
 }

@@ -128,7 +128,7 @@ fn bind_failure(listen: &Listen, error: &io::Error) -> String {
             "is not allowed to you: choose a path in a folder that you may write to with --listen"
         }
         (Listen::Unix(_), NotFound | NotADirectory) => {
-            "is in no folder: make the folder, or choose another path with --listen"
+            "is in a folder that does not exist: make it, or choose another path with --listen"
         }
         (Listen::Unix(_), InvalidInput) => {
             "is too long for a socket, which takes some hundred bytes: choose a shorter path with --listen"
