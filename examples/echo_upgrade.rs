@@ -9,6 +9,9 @@
 //! What it shows is back-pressure: a peer that sends and does not read is not read from either. A write says `Full` when the peer is
 //! owed as much as it may be; then the piece in hand is kept, reading stops, and [`drained`](Handler::drained) goes on with both. So
 //! a peer is never owed more than `Limits::output_bytes_max` and two pieces, whatever it does.
+//!
+//! What it cannot do: a tunnel has no end of its own at either side, so a peer that shuts down its sending side counts as gone, and what was on its
+//! way back is lost. A protocol in a tunnel says by its own means that it has finished.
 
 use encke::{Ctx, Event, Handler, Limits, Reactor, Read, WriteError};
 

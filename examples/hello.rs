@@ -1,4 +1,5 @@
-//! The smallest server: every path is greeted. `cargo run --example hello`, then `curl localhost:8080/world`.
+//! The smallest server: every path is greeted. `cargo run --example hello`, which says nothing and listens on port 8080; then
+//! `curl localhost:8080/world`.
 
 use encke::{Ctx, Event, Handler, Limits, Reactor};
 

@@ -4,7 +4,7 @@
 //! every room. Nothing else in the crate decides how much is too much.
 //!
 //! Names carry the unit and end in what they bound: `head_bytes_max`, `accepts_per_turn_max`. A wait is a `Duration`;
-//! where zero means *never*, the field says so, and everywhere else zero is refused.
+//! where zero means something (mostly *never*), the field says so, and everywhere else zero is refused.
 //!
 //! Next: `error.rs`.
 

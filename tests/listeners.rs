@@ -156,7 +156,7 @@ fn a_path_that_cannot_be_is_one_sentence() {
     let folder = Folder::new("impossible");
     let long = format!("unix:{}", folder.path(&"x".repeat(120)).display());
     let nowhere = format!("unix:{}", folder.path("nowhere/encke.sock").display());
-    for (listen, part) in [(&long, "shorter path"), (&nowhere, "make the folder")] {
+    for (listen, part) in [(&long, "shorter path"), (&nowhere, "does not exist: make it")] {
         let (code, text) = refused(&["--listen", listen]);
         assert!(code == Some(1) && text.contains(part), "{text}");
     }

@@ -139,7 +139,7 @@ pub enum HalfClose {
     Auto,
     /// It counts as gone, whatever the answer: `Error(Disconnected)`.
     Tell,
-    /// It counts as there until a write fails.
+    /// It counts as there until a write fails. Nothing tells of the FIN of a tunnel's peer then, so its protocol has to.
     Keep,
 }
 

@@ -1,7 +1,7 @@
 //! The four events that are the whole life of an exchange, and the causes they carry.
 //!
 //! ```text
-//!     Begin ─► Read* ─► Read(Done) ─────────────► End(Closed)
+//!     Begin ─► Read* ─► Read(Done) ─────────────► End(Closed)       close, in any callback, leads there at once
 //!       │        │                                  ▲
 //!       │        └─ Error(Timeout) ─► goes on ──────┤      Timeout alone is survivable
 //!       └────────┴─ Error(any other cause) ─────────┴─► End(Failed)

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!   open, ready ──► serve ─► receive ─► events ─► Handler ─► respond, write, publish, close
-//!   turn ─► due timers │                                          │
-//!        ─► commands   │        settle ◄── nothing re-enters ─────┘
+//!   turn ─► commands   │                                          │
+//!        ─► due timers │        settle ◄── nothing re-enters ─────┘
 //!        ─► waiting ───┘          └─► flush, deliver ─► close ─► next_closed
 //!        ─► a slice of fan-out, of a shutdown
 //! ```
@@ -332,7 +332,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 
     // TOUR 6.1
-    /// Does what is due and a share of what is left over: timers, commands, connections that wait for their share, a slice of the
+    /// Does what is due and a share of what is left over: commands, timers, connections that wait for their share, a slice of the
     /// fan-out, a slice of a shutdown.
     ///
     /// ```
@@ -598,7 +598,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     // ---- inside
 
     // TOUR 6.2
-    /// One connection's share of a turn: everything leads here.
+    /// One connection's share of a turn: what happened to it, or was wished, leads here. Visits of the fan-out have a shorter way.
     fn serve(&mut self, slot: u32) {
         self.settle(slot);
         self.receive(slot);

@@ -109,7 +109,6 @@ struct ConnectionOptions {
     upgrade: bool,
 }
 
-// TOUR 3.2
 /// Reads and judges a head: `head` begins where the message begins and ends behind the blank line.
 ///
 /// ```
@@ -204,6 +203,7 @@ fn malformed(error: httparse::Error) -> Refusal {
     }
 }
 
+// TOUR 3.2
 /// Reads the fields that decide how the message is understood, and refuses what could be understood in two ways.
 fn judge<'b>(line: RequestLine<'b>, fields: &'b [Header<'b>]) -> Result<RequestHead<'b>, Refusal> {
     let (mut host, mut length, mut coding) = (Seen::Never, Seen::Never, Seen::Never);

@@ -89,6 +89,7 @@ impl Subscribers {
         (self.list.len() - 1) as u32
     }
 
+    // TOUR 5.5
     /// Takes a subscriber out and tells of each that has another index now, of which there are at most two.
     pub(crate) fn remove(&mut self, index: u32, mut moved: impl FnMut(u32, u32)) {
         let mut hole = index as usize;
@@ -184,7 +185,6 @@ impl Rotation {
         self.queue.push_back(audience);
     }
 
-    // TOUR 5.5
     /// Turns until somebody lacks something or an audience is done.
     pub(crate) fn turn(&mut self, audiences: &mut Slab<Audience>) -> Option<Turned> {
         loop {
