@@ -127,6 +127,9 @@ impl<H: Handler> Reactor<H> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
+    /// The connection counts among all, but not among those of its address (`Limits::connections_per_address_max`): whoever has
+    /// accepted it knows better whom it stands for.
+    ///
     /// # Errors
     /// `InvalidInput` if more was read than is taken, `ConnectionRefused` if the reactor has as many connections as it may and cannot even
     /// say so to this one, otherwise what the system says; the connection is closed then.
@@ -202,10 +205,11 @@ impl<H: Handler> Reactor<H> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "more was read already than 64 KiB"));
         }
         let Ok(id) = self.engine.open_with(socket, already_read, now) else {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionRefused,
-                "there are as many connections as there may be",
-            ));
+            let why = match self.engine.core().is_shutting_down() {
+                true => "the reactor is shutting down",
+                false => "there are as many connections as there may be",
+            };
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
         };
         self.watch(id, now);
         Ok(id)
