@@ -188,6 +188,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if connection.output != Output::Shut {
             let failed = self.transports[slot as usize].as_mut().is_none_or(|t| t.shutdown_write().is_err());
             let tick = self.core.tick;
+            // A frame that was refused at its first byte leaves nothing owed, and its peer blocked.
+            self.core.note_free(slot);
             let connection = self.core.at_mut(slot);
             connection.output = Output::Shut;
             connection.since = tick;

@@ -1,5 +1,8 @@
 //! What a host may do with channels that nobody would expect, and what comes of it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use encke::testing::{OnEvent, Server};
 use encke::{Event, Format, Limits, Message, Read, Since, WireFormat};
 
@@ -54,4 +57,28 @@ fn who_is_held_twice_is_held_once() {
     for publisher in publishers {
         assert_eq!(server.answers(publisher).expect("well-formed").len(), 1);
     }
+}
+
+#[test]
+fn who_is_blocked_at_the_first_byte_and_then_ended_is_not_counted_for_ever() {
+    let known = Rc::new(RefCell::new(None));
+    let handle = Rc::clone(&known);
+    let listen = OnEvent(move |event, ctx| {
+        if let Event::Begin(_) = event {
+            let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::STREAM);
+            let _ = ctx.start(200, &[]);
+            *handle.borrow_mut() = Some(ctx.handle());
+        }
+    });
+    let mut server = Server::new(listen, Limits::default());
+    let peer = server.connect();
+    server.send(peer, "GET / HTTP/1.0\r\n\r\n");
+    server.stop_reading(peer);
+    // Nothing is owed of a frame that was refused whole, and an answer without chunks has no last one.
+    server.run(|_, core| core.publish("news", Message::new("unheard"))).expect("there is room");
+    assert_eq!(server.engine().core().blocked(), 1);
+    known.borrow().as_ref().expect("it has begun").close().expect("it is open");
+    server.work();
+    server.close(peer);
+    assert_eq!((server.engine().core().idle(), server.engine().core().blocked()), (0, 0));
 }
