@@ -60,7 +60,7 @@ use std::{fs, io};
 
 use encke::http::query;
 use encke::time::Instant;
-use encke::{Cause, Ctx, End, Event, Handler, Limits, Read, Refusal, Remote, RequestHead};
+use encke::{Cause, Ctx, End, Event, HalfClose, Handler, Limits, Read, Refusal, Remote, RequestHead};
 use serde_json::json;
 use serve::{Arguments, STREAM, refuse, say};
 use writer::{Told, Writer};
@@ -219,6 +219,8 @@ impl Uploads {
         };
         let writer = Writer::start(part, whole, self.rate, tell).map_err(|_| NO_PLACE)?;
         ctx.set_body_max(self.bytes_max);
+        // Who has sent all may shut down its sending side, and still waits to be told. A body that is cut off is an error all the same.
+        ctx.on_half_close(HalfClose::Keep);
         // Until the file is open, so that a peer which asks before it sends is told to go on when it can.
         ctx.pause_reading();
         *ctx.state = Some(Box::new(Upload { writer, news, pieces: 0, received: 0, written: 0, progress }));

@@ -103,6 +103,24 @@ fn progress_comes_while_the_peer_still_sends() {
 }
 
 #[test]
+fn a_peer_that_has_only_finished_sending_hears_all_of_its_progress() {
+    let folder = Folder::new("finish");
+    // So slow that the end of the sending side is found while the answer goes on.
+    let upload = Example::start("upload", &["--folder", &folder.text(""), "--rate", "1000000"]);
+    let mut lines = Lines::of({
+        let mut peer = Peer::ask(upload.address, &put("file?progress", 300_000, ""));
+        peer.send(&"x".repeat(300_000));
+        peer.finish();
+        peer
+    });
+    let last = std::iter::repeat_with(|| lines.next()).find(|line| line["complete"] == true).expect("an end");
+    assert_eq!(last["written"], 300_000);
+    assert_eq!(lines.chunk(), "", "a complete answer");
+    assert_eq!(fs::read(folder.path("file")).expect("it is there").len(), 300_000);
+    assert_eq!(names(&folder), ["file"]);
+}
+
+#[test]
 fn a_peer_that_vanishes_leaves_nothing_behind() {
     let folder = Folder::new("vanish");
     let upload = start(&folder);
