@@ -56,8 +56,8 @@ use std::time::Duration;
 use std::{io, thread};
 
 use encke::http::{Framing, form, query};
-use encke::{Core, Ctx, End, Event, ExchangeId, Handler, Limits, Message, Reactor, Read, Refusal, Remote};
-use encke::{RequestHead, Since, WireFormat};
+use encke::{Core, Ctx, End, Event, ExchangeId, HalfClose, Handler, Limits, Message, Reactor, Read, Refusal};
+use encke::{Remote, RequestHead, Since, WireFormat};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -205,6 +205,8 @@ impl Handler for Chat {
                 Visit::Talking(talker) => {
                     talker.lines.end();
                     talker.is_complete = true;
+                    // It has said all, and may shut down its sending side: it still wants to hear that, and the end.
+                    ctx.on_half_close(HalfClose::Keep);
                     self.talk(ctx);
                 }
                 Visit::Posting { .. } => refuse(NOTHING, ctx),

@@ -145,6 +145,29 @@ fn who_ends_the_body_hears_all_and_leaves_with_the_end_tags() {
 }
 
 #[test]
+fn who_ends_the_body_and_sends_no_more_hears_all_the_same() {
+    let server = Server::start();
+    let mut ann = server.listen("ann");
+    let mut bob = server.talk("bob");
+    bob.send(&(chunk("a\nb\nlast words") + "0\r\n\r\n"));
+    bob.finish();
+    let heard = bob.drain().expect("a clean end");
+    for line in ["[bob]: a<br>", "[bob]: b<br>", "[bob]: last words<br>", "<i>you have left</i><br>"] {
+        assert!(heard.contains(line), "no {line} in {heard}");
+    }
+    assert!(heard.ends_with("</body></html>\n\r\n0\r\n\r\n"), "{heard}");
+    ann.until("[bob]: last words<br>\n");
+    ann.until("<i>bob has left</i><br>\n");
+    assert_eq!(server.who(), "ann\n");
+    // Who does not even wait for that is not kept either.
+    let mut eve = server.talk("eve");
+    eve.send(&(chunk("bye") + "0\r\n\r\n"));
+    drop(eve);
+    ann.until("[eve]: bye<br>\n");
+    ann.until("<i>eve has left</i><br>\n");
+}
+
+#[test]
 fn a_newcomer_hears_what_was_said_before() {
     let server = Server::start();
     let mut ann = server.listen("ann");
