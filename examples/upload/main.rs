@@ -30,7 +30,7 @@
 //! How it flows:
 //!
 //! ```text
-//!   peer ═══► Read(Data) ──► queue of eight pieces ──► writer thread ──► file.1.part ──► file
+//!   peer ═══► Read(Data) ──► queue of eight pieces ──► writer thread ──► .file.1.part ──► file
 //!     ▲            │ full: pause_reading                    │ written
 //!     └── feels it ┘             resume_reading ◄───────────┘ and a line of progress
 //! ```
@@ -44,8 +44,8 @@
 //! nothing could be written at all. Once a head is out only a line can tell, and does.)
 //!
 //! A file has its name when all of it is on the disk, and not before: a peer that vanishes in the middle leaves nothing behind, a server that is
-//! killed a `.part`. `100 Continue` is asked for by curl before it sends much, and given when the file could be opened, because
-//! reading is paused until then.
+//! killed a `.part`. That has a dot in front and is never an old file, so no upload can touch what another has finished. `100 Continue` is asked
+//! for by curl before it sends much, and given when the file could be opened, because reading is paused until then.
 
 #[path = "../serve/mod.rs"]
 mod serve;
@@ -85,7 +85,7 @@ fn main() -> io::Result<()> {
     let rate = arguments.take("--rate").unwrap_or(u64::MAX).max(1);
     fs::create_dir_all(&folder)?;
     let (places, last_writer) = channel();
-    let uploads = Uploads { folder, bytes_max, rate, count: 0, places: Arc::new(places), remote: None };
+    let uploads = Uploads { folder, bytes_max, rate, places: Arc::new(places), remote: None };
     let reactor = arguments.bind(uploads, Limits::default())?;
     serve::run(reactor, |uploads, _, remote| {
         say(format_args!("files go to {}", uploads.folder.display()));
@@ -100,8 +100,6 @@ struct Uploads {
     folder: PathBuf,
     bytes_max: u64,
     rate: u64,
-    /// Uploads so far: their numbers keep two halves of one name apart.
-    count: u64,
     /// Each writer holds a share, so this counts them; and when the last share is gone, so are all writers. Nothing is ever sent.
     places: Arc<Sender<Infallible>>,
     /// The way back for writers. It is there before anybody comes.
@@ -205,9 +203,7 @@ impl Uploads {
         if Arc::strong_count(&self.places) > UPLOADS_MAX {
             return Err(NO_PLACE);
         }
-        self.count += 1;
-        let (part, whole) =
-            (self.folder.join(format!("{name}.{}.part", self.count)), self.folder.join(&*name));
+        let whole = self.folder.join(&*name);
         let (sender, news) = channel();
         let (id, place) = (ctx.id(), Arc::clone(&self.places));
         let tell = move |told| {
@@ -217,7 +213,7 @@ impl Uploads {
                 .send(told)
                 .map(|()| remote.post(move |_, core| core.set_timer(id, NEWS, Duration::ZERO)));
         };
-        let writer = Writer::start(part, whole, self.rate, tell).map_err(|_| NO_PLACE)?;
+        let writer = Writer::start(whole, self.rate, tell).map_err(|_| NO_PLACE)?;
         ctx.set_body_max(self.bytes_max);
         // Who has sent all may shut down its sending side, and still waits to be told. A body that is cut off is an error all the same.
         ctx.on_half_close(HalfClose::Keep);

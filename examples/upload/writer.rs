@@ -6,7 +6,8 @@
 //!                └─────► nothing          nobody sends any more, or nobody could be told: the peer has gone
 //! ```
 //!
-//! Invariant: a name stands for a whole file. Until then it is a `.part`, and whoever does not finish it removes it. A peer that was told
+//! Invariant: a name stands for a whole file. Until then it is a `.part` with a dot in front, which no peer's name has, and a new one: so
+//! nothing that is there is written over but by a whole file of its name. Whoever does not finish a `.part` removes it. A peer that was told
 //! something else than success has no file.
 
 use std::fs::{self, File, OpenOptions};
@@ -43,9 +44,8 @@ enum Piece {
 }
 
 impl Writer {
-    /// Begins to write `part`, which becomes `whole` in the end.
+    /// Begins to write what becomes `whole` in the end.
     pub(crate) fn start(
-        part: PathBuf,
         whole: PathBuf,
         rate: u64,
         tell: impl Fn(Told) + Send + 'static,
@@ -55,7 +55,7 @@ impl Writer {
         let wish = Arc::new(());
         let wished = Arc::downgrade(&wish);
         thread::Builder::new().name("writer".to_owned()).spawn(move || {
-            match work(&part, &whole, rate, &queue, &wished, &tell) {
+            match work(&whole, rate, &queue, &wished, &tell) {
                 Ok(Outcome::Whole) => tell(Told::Finished),
                 Ok(Outcome::Left) => {}
                 Err(error) => tell(Told::Failed(error)),
@@ -88,14 +88,13 @@ enum Outcome {
 }
 
 fn work(
-    part: &Path,
     whole: &Path,
     rate: u64,
     queue: &Receiver<Piece>,
     wished: &Weak<()>,
     tell: &impl Fn(Told),
 ) -> io::Result<Outcome> {
-    let mut sink = Sink::open(part, whole)?;
+    let mut sink = Sink::open(whole)?;
     tell(Told::Opened);
     for piece in queue {
         match piece {
@@ -115,17 +114,33 @@ fn work(
 /// Where bytes go.
 enum Sink<'a> {
     /// A new file.
-    File { file: File, part: Part<'a>, whole: &'a Path },
+    File { file: File, part: Part, whole: &'a Path },
     /// Something that is there and is no file, such as a pipe or `/dev/full`: it is written to as it is.
     Device(File),
 }
 
 /// Half a file, which goes away with this unless it was made whole.
-struct Part<'a>(Option<&'a Path>);
+struct Part(Option<PathBuf>);
 
-impl Drop for Part<'_> {
+impl Part {
+    /// A new file, and the part that stands for it.
+    fn create(whole: &Path) -> io::Result<(File, Part)> {
+        let name = whole.file_name().unwrap_or_default().to_string_lossy();
+        let mut number = 1u64;
+        loop {
+            let path = whole.with_file_name(format!(".{name}.{number}.part"));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                // Of another upload that is under way, or left by a server that was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                opened => return Ok((opened?, Part(Some(path)))),
+            }
+        }
+    }
+}
+
+impl Drop for Part {
     fn drop(&mut self) {
-        if let Some(path) = self.0 {
+        if let Some(path) = &self.0 {
             // If it cannot be removed, its name says what it is.
             let _ = fs::remove_file(path);
         }
@@ -133,12 +148,16 @@ impl Drop for Part<'_> {
 }
 
 impl<'a> Sink<'a> {
-    fn open(part: &'a Path, whole: &'a Path) -> io::Result<Sink<'a>> {
-        if fs::metadata(whole).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-            return Ok(Sink::Device(OpenOptions::new().write(true).open(whole)?));
+    fn open(whole: &'a Path) -> io::Result<Sink<'a>> {
+        match fs::metadata(whole) {
+            // Better now than when all of it was sent.
+            Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => Ok(Sink::Device(OpenOptions::new().write(true).open(whole)?)),
+            _ => {
+                let (file, part) = Part::create(whole)?;
+                Ok(Sink::File { file, part, whole })
+            }
         }
-        let file = File::create(part)?;
-        Ok(Sink::File { file, part: Part(Some(part)), whole })
     }
 
     fn file(&mut self) -> &mut File {
@@ -155,7 +174,7 @@ impl<'a> Sink<'a> {
         if wished.strong_count() == 0 {
             return Ok(Outcome::Left);
         }
-        if let Some(path) = part.0 {
+        if let Some(path) = &part.0 {
             fs::rename(path, whole)?;
         }
         part.0 = None;

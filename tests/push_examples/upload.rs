@@ -50,7 +50,7 @@ fn a_file_has_its_name_when_it_is_whole() {
     let text = "0123456789".repeat(30_000);
     let mut peer = Peer::ask(upload.address, &put("a%20file", text.len(), ""));
     peer.send(&text[..200_000]);
-    until(&folder, |names| names == ["a file.1.part"]);
+    until(&folder, |names| names == [".a file.1.part"]);
     peer.send(&text[200_000..]);
     assert_eq!(whole(&mut peer), (201, serde_json::json!({ "complete": true, "written": 300_000 })));
     assert_eq!(names(&folder), ["a file"]);
@@ -69,6 +69,28 @@ fn a_file_has_its_name_when_it_is_whole() {
 }
 
 #[test]
+fn half_a_file_stands_on_nobody_elses() {
+    let folder = Folder::new("half");
+    let upload = start(&folder);
+    // A finished file may be called as one likes, also so.
+    assert_eq!(upload.ask(&(put("x.2.part", 5, "") + "first")).0, 201);
+    // A server that was killed has left these, of which nobody knows whose they are.
+    fs::write(folder.path(".x.1.part"), "left").expect("a new file");
+    let mut peer = Peer::ask(upload.address, &put("x", 1_000_000, ""));
+    peer.send(&"x".repeat(300_000));
+    until(&folder, |names| names == [".x.1.part", ".x.2.part", "x.2.part"]);
+    drop(peer);
+    until(&folder, |names| names == [".x.1.part", "x.2.part"]);
+    assert_eq!(upload.ask(&(put("x", 5, "") + "whole")).0, 201);
+    assert_eq!(names(&folder), [".x.1.part", "x", "x.2.part"]);
+    let text = |name| fs::read_to_string(folder.path(name)).expect("it is there");
+    assert_eq!(
+        (text("x"), text("x.2.part"), text(".x.1.part")),
+        ("whole".into(), "first".into(), "left".into())
+    );
+}
+
+#[test]
 fn a_peer_that_asks_first_is_told_to_go_on() {
     let folder = Folder::new("expect");
     let upload = start(&folder);
@@ -77,11 +99,11 @@ fn a_peer_that_asks_first_is_told_to_go_on() {
     peer.send("hello");
     assert_eq!(whole(&mut peer).0, 201);
     // Nobody is asked to send what has no place.
-    fs::create_dir(folder.path("taken.2.part")).expect("a new folder");
+    fs::create_dir(folder.path("taken")).expect("a new folder");
     let mut peer = Peer::ask(upload.address, &put("taken", 5, "Expect: 100-continue\r\n"));
     let (status, error) = whole(&mut peer);
     assert_eq!(status, 500, "{error}");
-    assert_eq!(names(&folder), ["file", "taken.2.part"]);
+    assert_eq!(names(&folder), ["file", "taken"]);
 }
 
 #[test]
