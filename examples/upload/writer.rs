@@ -10,11 +10,12 @@
 //! nothing that is there is written over but by a whole file of its name. Whoever does not finish a `.part` removes it. A peer that was told
 //! something else than success has no file.
 
+use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError};
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ pub(crate) enum Told {
 /// The other end of it: gives pieces. One that is dropped has been left by its peer, before `finish` or after.
 pub(crate) struct Writer {
     pieces: SyncSender<Piece>,
-    _wish: Arc<()>,
+    /// Nothing is ever sent: when it goes, whoever wished for the file has gone.
+    _wish: Sender<Infallible>,
 }
 
 enum Piece {
@@ -52,8 +54,7 @@ impl Writer {
     ) -> io::Result<Writer> {
         // One more, for the end.
         let (pieces, queue) = sync_channel(PIECES_MAX + 1);
-        let wish = Arc::new(());
-        let wished = Arc::downgrade(&wish);
+        let (wish, wished) = channel();
         thread::Builder::new().name("writer".to_owned()).spawn(move || {
             match work(&whole, rate, &queue, &wished, &tell) {
                 Ok(Outcome::Whole) => tell(Told::Finished),
@@ -91,7 +92,7 @@ fn work(
     whole: &Path,
     rate: u64,
     queue: &Receiver<Piece>,
-    wished: &Weak<()>,
+    wished: &Receiver<Infallible>,
     tell: &impl Fn(Told),
 ) -> io::Result<Outcome> {
     let mut sink = Sink::open(whole)?;
@@ -100,7 +101,11 @@ fn work(
         match piece {
             Piece::Data(bytes) => {
                 sink.file().write_all(&bytes)?;
-                thread::sleep(Duration::from_secs_f64(bytes.len() as f64 / rate as f64));
+                // As long as a disk of that rate takes, or until nobody wants it any more.
+                let time = Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
+                if wished.recv_timeout(time) == Err(RecvTimeoutError::Disconnected) {
+                    return Ok(Outcome::Left);
+                }
                 tell(Told::Written(bytes.len()));
             }
             Piece::End => {
@@ -168,10 +173,10 @@ impl<'a> Sink<'a> {
 
     /// Brings what is in the system's memory to the disk, which may find out only now that it is full, and gives the file its name if
     /// somebody still wants it.
-    fn finish(self, wished: &Weak<()>) -> io::Result<Outcome> {
+    fn finish(self, wished: &Receiver<Infallible>) -> io::Result<Outcome> {
         let Sink::File { file, mut part, whole } = self else { return Ok(Outcome::Whole) };
         file.sync_all()?;
-        if wished.strong_count() == 0 {
+        if wished.try_recv() == Err(TryRecvError::Disconnected) {
             return Ok(Outcome::Left);
         }
         if let Some(path) = &part.0 {

@@ -171,6 +171,27 @@ fn a_peer_that_vanishes_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_slow_disk_does_not_keep_half_a_file_behind_a_shutdown() {
+    let folder = Folder::new("slow");
+    // A byte a second: the first piece takes hours.
+    let upload = Example::start("upload", &["--folder", &folder.text(""), "--rate", "1"]);
+    let mut peer = Peer::ask(upload.address, &put("file", 1_000_000, ""));
+    peer.send(&"x".repeat(100_000));
+    let is_begun = |name: &String| fs::metadata(folder.path(name)).is_ok_and(|part| part.len() > 0);
+    until(&folder, |names| names.iter().any(is_begun));
+    // A peer that vanishes is not waited for either.
+    drop(peer);
+    until(&folder, <[String]>::is_empty);
+    let mut peer = Peer::ask(upload.address, &put("file", 1_000_000, ""));
+    peer.send(&"x".repeat(100_000));
+    until(&folder, |names| names.iter().any(is_begun));
+    upload.stop();
+    drop(peer);
+    assert!(upload.wait().success());
+    assert!(names(&folder).is_empty(), "{:?}", names(&folder));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told_and_takes_nobody_else_along() {
     let folder = Folder::new("full");
