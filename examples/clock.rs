@@ -42,7 +42,7 @@ mod serve;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use encke::{Core, Ctx, Event, Handler, Limits, Message, RequestHead, Since, WireFormat};
-use serve::{Arguments, STREAM, refuse, say};
+use serve::{Arguments, STREAM, log, refuse};
 
 const CHANNEL: &str = "clock";
 
@@ -117,7 +117,7 @@ impl Clock {
         *ctx.state = Part::Listener;
         self.listeners += 1;
         if self.listeners == 1 {
-            say("somebody listens: ticking");
+            log::note("somebody listens: ticking");
             let now = since_midnight_of_1970();
             wake_at((now.as_millis() / HALF.as_millis()) as u64 + 1, now, ctx.core());
         }
@@ -127,7 +127,7 @@ impl Clock {
         self.listeners -= 1;
         if self.listeners == 0 {
             core.cancel_alarm(TICK);
-            say("nobody listens: at rest");
+            log::note("nobody listens: at rest");
         }
     }
 }

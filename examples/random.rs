@@ -40,10 +40,14 @@
 //! | one field of the servlet holds the sender of whoever came last | each exchange holds its own, in its `State` |
 //! | `getParameter` blocks until the form is there | the form is collected, and the answer begins when it is |
 //! | `UnsupportedOperationException` where data comes, which ends in a 200 that looks whole | 415, before the data are sent |
+//! | a log that is written while the client waits | a thread that writes it, `serve/log.rs`: who does not read it holds up nobody |
 //! | as many threads as clients | at most [`SENDERS_MAX`], and none when the server has stopped |
 //!
 //! A thread for a timer is what the article shows, and what one has where numbers come from something that blocks. Where they do not,
 //! `ctx.set_timer` does without.
+
+#[path = "serve/log.rs"]
+mod log;
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -88,7 +92,7 @@ const FIELDS: [(&str, &str); 3] = [
 
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
-    let random = Random::new(TIMEOUT, |line| println!("{line}"));
+    let random = Random::new(TIMEOUT, |line| log::note(line));
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     serve(&format!("127.0.0.1:{port}"), random, |address, remote| {
         println!("listening on http://{address}");
@@ -119,6 +123,7 @@ pub(crate) fn serve(
 /// The servlet: `TestComet`.
 pub(crate) struct Random {
     timeout: Duration,
+    /// Called in the midst of serving, so it must not wait.
     log: Box<dyn Fn(&str) + Send>,
     pub(crate) senders: Arc<Senders>,
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `running.rs` | an example as a child that cannot outlive its test |
 //! | `clock.rs` | half seconds, all of them, and nothing at all when nobody listens |
+//! | `log.rs` | what an example says need not be read by anybody |
 //! | `quotes.rs` | a snapshot and then exactly the changes behind it |
 //! | `orders.rs` | what the first article asks of a push API, and what polling costs beside it |
 //! | `upload.rs` | back-pressure: memory, progress, full disks, peers that vanish |
@@ -14,6 +15,8 @@ mod support;
 
 #[path = "push_examples/clock.rs"]
 mod clock;
+#[path = "push_examples/log.rs"]
+mod log;
 #[path = "push_examples/orders.rs"]
 mod orders;
 #[path = "push_examples/quotes.rs"]

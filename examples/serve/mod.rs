@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each example uses its part")]
 
+pub(crate) mod log;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -89,7 +91,8 @@ pub(crate) fn run<H: Handler + 'static>(
     reactor.run()
 }
 
-/// A line for whoever started the program. A reader that has left, as `head` does, is no reason to stop.
+/// A line for whoever started the program, before anybody is served or after; a callback takes [`log::note`]. A reader that has left, as `head`
+/// does, is no reason to stop.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -14,7 +14,8 @@ use crate::support::{PATIENCE, Peer, get};
 pub(crate) struct Example {
     child: Child,
     pub(crate) address: SocketAddr,
-    out: BufReader<ChildStdout>,
+    /// What it says, unless nobody listens any more.
+    out: Option<BufReader<ChildStdout>>,
 }
 
 impl Example {
@@ -31,7 +32,7 @@ impl Example {
         let mut line = String::new();
         out.read_line(&mut line).expect("the first line");
         let address = line.trim().rsplit("http://").next().and_then(|text| text.parse().ok());
-        Example { child, address: address.unwrap_or_else(|| panic!("{name}: {line}")), out }
+        Example { child, address: address.unwrap_or_else(|| panic!("{name}: {line}")), out: Some(out) }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -42,8 +43,13 @@ impl Example {
     #[track_caller]
     pub(crate) fn says(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).expect("text");
+        self.out.as_mut().expect("somebody listens").read_line(&mut line).expect("text");
         line.trim_end().to_owned()
+    }
+
+    /// Closes the pipe in which it says something: from now on nobody reads that.
+    pub(crate) fn deafen(&mut self) {
+        self.out = None;
     }
 
     /// Asks and gives the status and the JSON of the whole answer.
