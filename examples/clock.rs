@@ -42,7 +42,7 @@ mod serve;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use encke::{Core, Ctx, Event, Handler, Limits, Message, RequestHead, Since, WireFormat};
-use serve::{Arguments, STREAM, log, refuse};
+use serve::{Arguments, STREAM, log, not_allowed, refuse};
 
 const CHANNEL: &str = "clock";
 
@@ -76,9 +76,7 @@ impl Handler for Clock {
 
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Part>) {
         match event {
-            Event::Begin(head) if !matches!(head.method(), "GET" | "HEAD") => {
-                refuse(ctx, 405, "ask with GET")
-            }
+            Event::Begin(head) if !matches!(head.method(), "GET" | "HEAD") => not_allowed(ctx, "GET, HEAD"),
             Event::Begin(head) => match head.path() {
                 "/" => {
                     let _ =

@@ -56,7 +56,7 @@ use encke::{
     WireFormat, WriteError,
 };
 use serde_json::{Map, Value, json};
-use serve::{Arguments, STREAM, refuse};
+use serve::{Arguments, STREAM, not_allowed, refuse};
 
 /// The name of the only alarm.
 const STEP: u64 = 0;
@@ -91,7 +91,7 @@ impl Handler for Market {
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
         let Event::Begin(head) = event else { return };
         if !matches!(head.method(), "GET" | "HEAD") {
-            return refuse(ctx, 405, "ask with GET");
+            return not_allowed(ctx, "GET, HEAD");
         }
         if head.path() != "/quotes" {
             return refuse(ctx, 404, "the market is at /quotes; ?symbol=NAME chooses, also several times");

@@ -84,7 +84,7 @@ use std::time::Duration;
 use encke::http::query;
 use encke::{Core, Ctx, End, Event, Handler, Limits, MessageId, Refusal, RequestHead};
 use serde_json::json;
-use serve::{Arguments, refuse};
+use serve::{Arguments, not_allowed, refuse};
 use shop::{Kind, Kinds, Shop};
 
 fn main() -> std::io::Result<()> {
@@ -117,11 +117,16 @@ impl Handler for Market {
 
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Self::State>) {
         match event {
-            Event::Begin(head) => {
-                if let Err(refusal) = self.begin(head, ctx) {
-                    refuse(ctx, refusal.status, refusal.why);
+            Event::Begin(head) => match methods(head.path()) {
+                Some(methods) if !methods.split(", ").any(|method| method == head.method()) => {
+                    not_allowed(ctx, methods);
                 }
-            }
+                _ => {
+                    if let Err(refusal) = self.begin(head, ctx) {
+                        refuse(ctx, refusal.status, refusal.why);
+                    }
+                }
+            },
             Event::End(why) => {
                 let Some(seller) = ctx.state.take() else { return };
                 let id = ctx.id();
@@ -150,7 +155,7 @@ impl Market {
                 stream::open(asked.seller()?, asked.since, &mut self.shop, ctx)?;
                 ctx.set_timer(0, self.stream_max);
             }
-            ("GET", "/orders") => match asked.since {
+            ("GET" | "HEAD", "/orders") => match asked.since {
                 Some(since) => poll::changes(asked.seller()?, since, &self.shop, ctx)?,
                 None => poll::all(asked.seller()?, &self.shop, ctx),
             },
@@ -158,13 +163,12 @@ impl Market {
                 let change = self.shop.create(asked.seller()?, ctx.core())?;
                 serve::json(ctx, 201, &change);
             }
-            ("GET" | "POST" | "DELETE", "/subscriptions") => {
+            (_, "/subscriptions") => {
                 let kinds = self.subscriptions(head.method(), &asked, ctx.core())?;
                 serve::json(ctx, 200, &json!({ "kinds": kinds.names() }));
             }
             ("POST", path) => {
-                let number = path.strip_prefix("/orders/").and_then(|text| text.parse().ok());
-                let number = number.ok_or(NOT_FOUND)?;
+                let number = order_number(path).ok_or(NOT_FOUND)?;
                 let kind = asked
                     .kind
                     .ok_or(Refusal::new(400, "say what has become of it: kind=paid, for instance"))?;
@@ -180,12 +184,26 @@ impl Market {
         let seller = asked.seller()?;
         let before = self.shop.kinds(seller);
         match (method, asked.kinds) {
-            ("GET", _) => Ok(before),
+            ("GET" | "HEAD", _) => Ok(before),
             (_, None) => Err(Refusal::new(400, "say which: kinds=paid,shipped, for instance")),
             ("POST", Some(kinds)) => self.shop.subscribe(seller, before.with(kinds), core),
             (_, Some(kinds)) => self.shop.subscribe(seller, before.without(kinds), core),
         }
     }
+}
+
+/// What may be asked of a path, if there is something.
+fn methods(path: &str) -> Option<&'static str> {
+    match path {
+        "/stream" => Some("GET, HEAD"),
+        "/orders" => Some("GET, HEAD, POST"),
+        "/subscriptions" => Some("GET, HEAD, POST, DELETE"),
+        _ => order_number(path).map(|_| "POST"),
+    }
+}
+
+fn order_number(path: &str) -> Option<usize> {
+    path.strip_prefix("/orders/")?.parse().ok()
 }
 
 const NOT_FOUND: Refusal = Refusal::new(404, "there are /stream, /orders, /orders/NUMBER and /subscriptions");
@@ -203,6 +221,7 @@ impl Asked {
     fn read(head: &RequestHead<'_>) -> Result<Asked, Refusal> {
         const NO_KIND: Refusal = Refusal::new(400, "a kind is created, paid, shipped or closed");
         const NO_ID: Refusal = Refusal::new(400, "since is an id that a stream or a list has told");
+        const NO_EVENT: Refusal = Refusal::new(400, "Last-Event-ID is an id that a stream has told");
         let mut asked = Asked::default();
         for pair in query::pairs(head.query().unwrap_or_default()) {
             let (name, value) = pair?;
@@ -214,8 +233,9 @@ impl Asked {
                 _ => {}
             }
         }
-        if let Some(id) = head.field_str("Last-Event-ID") {
-            asked.since = Some(MessageId::parse(id).ok_or(NO_ID)?);
+        // It is newer than what the query says. An empty one is how a client says that it has heard nothing yet.
+        if let Some(id) = head.field_str("Last-Event-ID").filter(|id| !id.is_empty()) {
+            asked.since = Some(MessageId::parse(id).ok_or(NO_EVENT)?);
         }
         Ok(asked)
     }

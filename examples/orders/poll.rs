@@ -20,6 +20,13 @@ pub(crate) fn changes(
     shop: &Shop,
     ctx: &mut Ctx<'_, Option<Box<str>>>,
 ) -> Result<(), Refusal> {
+    let fields = [("Content-Type", "application/json"), STREAM[0]];
+    if ctx.is_head_request() {
+        // There is nothing to be read for who gets none of it.
+        let _ = ctx.start(200, &fields);
+        ctx.close();
+        return Ok(());
+    }
     let subscribed =
         ctx.park(&[&shop::channel(seller)], Since::Id(since), shop.format()).map_err(shop::refusal)?;
     let mut lines = Vec::new();
@@ -29,7 +36,6 @@ pub(crate) fn changes(
     let list = list.trim_end().replace('\n', ",");
     let gap = if subscribed.gap || news.gap { ",\"gap\":true" } else { "" };
     let body = format!("{{\"cursor\":\"{}\",\"changes\":[{list}]{gap}}}\n", news.cursor);
-    let fields = [("Content-Type", "application/json"), STREAM[0]];
     let _ = ctx.respond(200, &fields, body.as_bytes());
     Ok(())
 }

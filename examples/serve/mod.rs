@@ -99,10 +99,12 @@ pub(crate) fn say(line: impl Display) {
 
 /// Answers with one JSON value, as a line.
 pub(crate) fn json<S>(ctx: &mut Ctx<'_, S>, status: u16, value: &serde_json::Value) {
-    let mut fields = vec![("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-    if status == 405 {
-        fields.push(("Allow", "GET, HEAD"));
-    }
+    json_with(ctx, status, &[], value);
+}
+
+/// The same, with more fields.
+fn json_with<S>(ctx: &mut Ctx<'_, S>, status: u16, more: &[(&str, &str)], value: &serde_json::Value) {
+    let fields = [&[("Content-Type", "application/json"), ("Cache-Control", "no-store")], more].concat();
     // Refused only if there is an answer already, and then that one counts.
     let _ = ctx.respond(status, &fields, format!("{value}\n").as_bytes());
 }
@@ -110,6 +112,12 @@ pub(crate) fn json<S>(ctx: &mut Ctx<'_, S>, status: u16, value: &serde_json::Val
 /// Answers that it cannot be, and why.
 pub(crate) fn refuse<S>(ctx: &mut Ctx<'_, S>, status: u16, why: impl Display) {
     json(ctx, status, &serde_json::json!({ "error": why.to_string() }));
+}
+
+/// Answers that there is such a thing, and with which methods, as in `GET, HEAD`.
+pub(crate) fn not_allowed<S>(ctx: &mut Ctx<'_, S>, allowed: &str) {
+    let error = serde_json::json!({ "error": format!("ask with one of {allowed}") });
+    json_with(ctx, 405, &[("Allow", allowed)], &error);
 }
 
 /// The fields of an answer that goes on and on.

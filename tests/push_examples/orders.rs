@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::running::{Example, Lines, id, path, place};
+use crate::running::{Example, Lines, id, path, place, whole};
 use crate::support::{Peer, get};
 
 fn post(path: &str) -> String {
@@ -93,6 +93,72 @@ fn who_was_cut_catches_up_exactly_and_after_a_restart_is_told() {
 }
 
 #[test]
+fn an_empty_last_event_id_is_none() {
+    let shop = Example::start("orders", &[]);
+    let known = order(&shop, "lin");
+    let ask =
+        |path: &str, field: &str| Peer::ask(shop.address, &get(path, &format!("Last-Event-ID:{field}\r\n")));
+    for empty in ["", " ", " \t"] {
+        let first = Lines::of(ask("/stream?seller=lin", empty)).next();
+        assert_eq!(
+            (&first["id"], first.get("kinds").is_some()),
+            (&known["id"], true),
+            "from now on: {first}"
+        );
+    }
+    // Nor does it hide what the query says.
+    let (_, list) = whole(&mut ask(&format!("/orders?seller=lin&since={}", id(&known)), ""));
+    assert_eq!(list["changes"], json!([]));
+    // Who has sent something else is told where.
+    let told = |peer: &mut Peer| {
+        let (status, error) = whole(peer);
+        assert_eq!(status, 400);
+        error["error"].as_str().expect("a sentence").to_owned()
+    };
+    let wrong = told(&mut ask("/stream?seller=lin&since=1-1", " x"));
+    assert!(wrong.starts_with("Last-Event-ID "), "{wrong}");
+    let wrong = told(&mut ask("/stream?seller=lin&since=x", " 1-1"));
+    assert!(wrong.starts_with("since "), "{wrong}");
+}
+
+#[test]
+fn another_method_is_told_which_there_are() {
+    let shop = Example::start("orders", &[]);
+    for (method, path, allowed) in [
+        ("POST", "/stream", "GET, HEAD"),
+        ("DELETE", "/orders", "GET, HEAD, POST"),
+        ("PUT", "/orders?kind=none", "GET, HEAD, POST"),
+        ("GET", "/orders/1", "POST"),
+        ("PATCH", "/subscriptions", "GET, HEAD, POST, DELETE"),
+    ] {
+        let mut peer = Peer::ask(shop.address, &get(path, "").replace("GET", method));
+        let head = peer.until("\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 405 "), "{method} {path}: {head}");
+        assert!(head.contains(&format!("Allow: {allowed}\r\n")), "{method} {path}: {head}");
+    }
+    for (method, path) in [("GET", "/"), ("POST", "/orders/first"), ("DELETE", "/orders/"), ("PUT", "/other")]
+    {
+        assert_eq!(shop.ask(&get(path, "").replace("GET", method)).0, 404, "{method} {path}");
+    }
+    // HEAD is what GET would be, without its content.
+    order(&shop, "lin");
+    for path in ["/orders?seller=lin", "/subscriptions?seller=lin", "/orders"] {
+        let [get, head] = ["GET", "HEAD"].map(|method| {
+            let request = get(path, "Connection: close\r\n").replace("GET", method);
+            Peer::ask(shop.address, &request).drain().expect("a whole answer")
+        });
+        let without_date = |head: &str| -> String {
+            head.split_inclusive('\n').filter(|line| !line.starts_with("Date: ")).collect()
+        };
+        let (expected, _) = get.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(without_date(head.trim_end()), without_date(expected), "{path}");
+    }
+    let changes = get("/orders?seller=lin&since=1-1", "Connection: close\r\n").replace("GET", "HEAD");
+    let head = Peer::ask(shop.address, &changes).drain().expect("a whole answer");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
 fn kinds_can_be_left_out_and_taken_in_while_the_stream_runs() {
     let shop = Example::start("orders", &[]);
     let mut stream = shop.stream("/stream?seller=lin");
@@ -141,7 +207,7 @@ fn a_stream_has_heartbeats_and_an_end_that_says_why() {
     assert_eq!(second.chunk(), "");
     // The connection is as good as before.
     second.peer().send(&get("/orders?seller=lin", ""));
-    assert_eq!(crate::running::whole(second.peer()).1["orders"], json!([]));
+    assert_eq!(whole(second.peer()).1["orders"], json!([]));
 }
 
 #[test]
