@@ -115,9 +115,15 @@ pub(crate) fn serve(
         ready(address, reactor.remote());
     }
     let outcome = reactor.run();
-    // Every exchange has had its `End`, so every sender has been told.
-    senders.wait_until(|count| count == 0);
+    end(reactor, &senders);
     outcome
+}
+
+/// Returns when the last sender has ended.
+pub(crate) fn end(reactor: Reactor<Random>, senders: &Senders) {
+    // After a shutdown every exchange has had its `End`. After an error of the poll some are still there, and go with their engine.
+    drop(reactor);
+    senders.wait_until(|count| count == 0);
 }
 
 /// The servlet: `TestComet`.

@@ -1,11 +1,14 @@
 //! `random`: what the first article's servlet and client do, and two of the classic bugs.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
 use std::time::Duration;
 
-use crate::random::{Random, SENDERS_MAX, Senders, TIMEOUT, serve};
+use encke::{Limits, Reactor};
+
+use crate::random::{Random, SENDERS_MAX, Senders, TIMEOUT, end, serve};
 use crate::running::Running;
 use crate::support::{PATIENCE, Peer, get};
 
@@ -240,6 +243,31 @@ fn a_shutdown_ends_every_sender_and_completes_every_answer() {
     }
     server.running.wait();
     server.until_senders(0);
+}
+
+#[test]
+fn an_engine_that_ends_with_peers_takes_their_senders_along() {
+    // As when the poll fails: nobody was told that it is over.
+    let (ended, has_ended) = channel();
+    spawn(move || {
+        let random = Random::new(TIMEOUT, |_| {});
+        let senders = Arc::clone(&random.senders);
+        let mut reactor = Reactor::bind("127.0.0.1:0", random, Limits::default()).expect("a port is left");
+        let address = reactor.local_addr().expect("it listens at a port");
+        let _peer = Peer::ask(address, &get("/testComet.do?interval=3600", ""));
+        let count = Cell::new(0);
+        while count.get() == 0 {
+            // It is only looked at: any count will do.
+            senders.wait_until(|now| {
+                count.set(now);
+                true
+            });
+            reactor.turn(Some(Duration::from_millis(10))).expect("the poll works");
+        }
+        end(reactor, &senders);
+        let _ = ended.send(());
+    });
+    assert!(has_ended.recv_timeout(PATIENCE).is_ok(), "it waits for senders that wait for it");
 }
 
 // ---- the classic bugs
