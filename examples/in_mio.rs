@@ -60,9 +60,21 @@ struct Host {
     poll: Poll,
     listener: TcpListener,
     reactor: Reactor<Guest>,
-    /// Who has not said yet what it speaks, or speaks in lines: the stream, and the line as far as it has come.
-    visitors: HashMap<Token, (TcpStream, Vec<u8>)>,
+    visitors: HashMap<Token, Visitor>,
     next_visitor: usize,
+}
+
+/// Who is the host's: so far, or for good.
+struct Visitor {
+    stream: TcpStream,
+    speech: Speech,
+}
+
+/// What a visitor speaks. Its first byte tells, and what follows changes nothing about it.
+enum Speech {
+    Unknown,
+    /// The host's own protocol, and how much has come of a line that is not complete.
+    Lines(Vec<u8>),
 }
 
 impl Host {
@@ -87,39 +99,56 @@ impl Host {
             let token = Token(self.next_visitor);
             self.next_visitor += 1;
             self.poll.registry().register(&mut stream, token, Interest::READABLE)?;
-            self.visitors.insert(token, (stream, Vec::new()));
+            self.visitors.insert(token, Visitor { stream, speech: Speech::Unknown });
         }
     }
 
-    /// Reads all that a visitor has sent. (A server for everybody gives one who says nothing a deadline.)
+    /// Reads once of what a visitor has sent. (A server for everybody gives one who says nothing a deadline.)
     fn hear(&mut self, token: Token) -> io::Result<()> {
-        while let Some((stream, line)) = self.visitors.get_mut(&token) {
-            let mut buffer = [0; LINE_BYTES_MAX];
-            match stream.read(&mut buffer) {
-                Ok(count) if count > 0 && line.is_empty() && !buffer[0].is_ascii_lowercase() => {
-                    self.hand_over(token, &buffer[..count])?;
-                }
-                Ok(count) if count > 0 && line.len() <= LINE_BYTES_MAX => {
-                    line.extend_from_slice(&buffer[..count]);
-                    let is_ended = line.pop_if(|last| *last == b'\n').is_some();
-                    if is_ended {
-                        let said = String::from_utf8_lossy(line).into_owned();
-                        line.clear();
-                        said.lines().for_each(|line| self.obey(line));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The end, a failure, or a line without end.
-                Ok(_) | Err(_) => drop(self.visitors.remove(&token)),
+        let Some(Visitor { stream, speech }) = self.visitors.get_mut(&token) else { return Ok(()) };
+        let mut buffer = [0; LINE_BYTES_MAX];
+        let bytes = match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => &buffer[..count],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return self.poll.registry().reregister(stream, token, Interest::READABLE);
             }
+            // The end, or a failure.
+            Ok(_) | Err(_) => {
+                self.visitors.remove(&token);
+                return Ok(());
+            }
+        };
+        if matches!(speech, Speech::Unknown) && !bytes[0].is_ascii_lowercase() {
+            return self.hand_over(token, bytes);
         }
+        // To be told again makes an edge of what is left. Who sends and sends has one read a turn, like everybody, and what it has
+        // published goes out before it publishes more.
+        self.poll.registry().reregister(stream, token, Interest::READABLE)?;
+        self.take_lines(token, bytes);
         Ok(())
+    }
+
+    /// Obeys the lines that are complete with these bytes, and keeps the rest.
+    fn take_lines(&mut self, token: Token, bytes: &[u8]) {
+        let Some(Visitor { speech, .. }) = self.visitors.get_mut(&token) else { return };
+        let mut lines = match std::mem::replace(speech, Speech::Unknown) {
+            Speech::Lines(begun) => begun,
+            Speech::Unknown => Vec::new(),
+        };
+        lines.extend_from_slice(bytes);
+        let rest = lines.split_off(lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+        let is_endless = rest.len() > LINE_BYTES_MAX;
+        *speech = Speech::Lines(rest);
+        if is_endless {
+            self.visitors.remove(&token);
+        }
+        String::from_utf8_lossy(&lines).lines().for_each(|line| self.obey(line));
     }
 
     /// Gives an open connection and its first bytes to Encke, which answers them in the next turn.
     fn hand_over(&mut self, token: Token, already_read: &[u8]) -> io::Result<()> {
-        let Some((mut stream, _)) = self.visitors.remove(&token) else { return Ok(()) };
+        let Some(Visitor { mut stream, .. }) = self.visitors.remove(&token) else { return Ok(()) };
         self.poll.registry().deregister(&mut stream)?;
         stream.set_nodelay(true)?;
         if let Err(error) = self.reactor.adopt(stream.into(), already_read) {

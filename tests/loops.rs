@@ -207,6 +207,23 @@ fn in_mio_knows_its_two_protocols_however_the_bytes_are_cut() {
 }
 
 #[test]
+fn in_mio_takes_lines_as_they_come_and_its_visitors_at_their_first_word() {
+    let program = Program::start("in_mio");
+    let mut listener = Peer::ask(program.http(), &get("/lines", ""));
+    listener.until("\r\n\r\n");
+    // A line that looks like HTTP's, from somebody who speaks in lines.
+    let _teller = Peer::ask(program.http(), "hello\nHello again\n4 and no line yet");
+    listener.until("data: hello\n\n");
+    listener.until("data: Hello again\n\n");
+    // Far more than a line may be long, at once, and cut where no line ends.
+    let burst: String = (0..3000).map(|number| format!("number {number}\n")).collect();
+    let _crier = Peer::ask(program.http(), &burst);
+    for number in 0..3000 {
+        listener.until(&format!("data: number {number}\n\n"));
+    }
+}
+
+#[test]
 fn echo_upgrade_gives_back_what_it_gets_and_does_not_read_what_nobody_takes() {
     const TOTAL: usize = 32 * 1024 * 1024;
     let mut program = Program::start("echo_upgrade");
