@@ -32,13 +32,17 @@ const FIRST_VISITOR: usize = 2;
 /// The longest line of the host's protocol.
 const LINE_BYTES_MAX: usize = 4096;
 
+/// How long accepting pauses when there is no descriptor for the next who waits.
+const PAUSE: Duration = Duration::from_millis(50);
+
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
     let mut host = Host::new(port)?;
     println!("listening on http://{}", host.listener.local_addr()?);
     let mut events = Events::with_capacity(256);
     while !host.reactor.is_finished() {
-        let wait = host.reactor.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
+        let due = host.reactor.next_deadline().into_iter().chain(host.accept_again).min();
+        let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
         match host.poll.poll(&mut events, wait) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             outcome => outcome?,
@@ -46,9 +50,12 @@ fn main() -> io::Result<()> {
         for event in &events {
             match event.token() {
                 REACTOR => {}
-                LISTENER => host.accept()?,
-                visitor => host.hear(visitor)?,
+                LISTENER => host.accept(),
+                visitor => host.hear(visitor),
             }
+        }
+        if host.accept_again.is_some_and(|due| due <= Instant::now()) {
+            host.accept();
         }
         // Whatever it was that woke us: it may have been the deadline, or the host has published.
         host.reactor.turn(Some(Duration::ZERO))?;
@@ -59,6 +66,8 @@ fn main() -> io::Result<()> {
 struct Host {
     poll: Poll,
     listener: TcpListener,
+    /// When accepting is tried again, if it pauses.
+    accept_again: Option<Instant>,
     reactor: Reactor<Guest>,
     visitors: HashMap<Token, Visitor>,
     next_visitor: usize,
@@ -85,76 +94,83 @@ impl Host {
         let reactor = Reactor::new(Guest, Limits::default())?;
         let descriptor = reactor.as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), REACTOR, Interest::READABLE)?;
-        Ok(Host { poll, listener, reactor, visitors: HashMap::new(), next_visitor: FIRST_VISITOR })
+        let visitors = HashMap::new();
+        Ok(Host { poll, listener, accept_again: None, reactor, visitors, next_visitor: FIRST_VISITOR })
     }
 
-    /// Accepts all who wait. (`src/reactor/listener.rs` shows what a server does when it is out of descriptors.)
-    fn accept(&mut self) -> io::Result<()> {
+    /// Accepts all who wait. Out of descriptors it neither ends nor spins: the edge that told of them is used up, so a moment later
+    /// it tries again by itself.
+    fn accept(&mut self) {
         loop {
-            let mut stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            let token = Token(self.next_visitor);
-            self.next_visitor += 1;
-            self.poll.registry().register(&mut stream, token, Interest::READABLE)?;
-            self.visitors.insert(token, Visitor { stream, speech: Speech::Unknown });
+            match self.listener.accept() {
+                Ok((stream, _)) => self.welcome(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break self.accept_again = None,
+                // Who has left before its turn says nothing about the next.
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    if self.accept_again.replace(Instant::now() + PAUSE).is_none() {
+                        eprintln!("accepting pauses: {error}");
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Watches a newcomer, or drops it.
+    fn welcome(&mut self, mut stream: TcpStream) {
+        let token = Token(self.next_visitor);
+        self.next_visitor += 1;
+        match self.poll.registry().register(&mut stream, token, Interest::READABLE) {
+            Ok(()) => drop(self.visitors.insert(token, Visitor { stream, speech: Speech::Unknown })),
+            Err(error) => eprintln!("a connection is closed unheard: {error}"),
         }
     }
 
     /// Reads once of what a visitor has sent. (A server for everybody gives one who says nothing a deadline.)
-    fn hear(&mut self, token: Token) -> io::Result<()> {
-        let Some(Visitor { stream, speech }) = self.visitors.get_mut(&token) else { return Ok(()) };
+    fn hear(&mut self, token: Token) {
+        let Some(Visitor { stream, speech }) = self.visitors.get_mut(&token) else { return };
         let mut buffer = [0; LINE_BYTES_MAX];
         let bytes = match stream.read(&mut buffer) {
-            Ok(count) if count > 0 => &buffer[..count],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                return self.poll.registry().reregister(stream, token, Interest::READABLE);
-            }
-            // The end, or a failure.
-            Ok(_) | Err(_) => {
-                self.visitors.remove(&token);
-                return Ok(());
-            }
+            Ok(count) => &buffer[..count],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return self.hear(token),
+            // A failure is an end like another.
+            Err(_) => &[],
         };
-        if matches!(speech, Speech::Unknown) && !bytes[0].is_ascii_lowercase() {
-            return self.hand_over(token, bytes);
+        match speech {
+            _ if bytes.is_empty() => drop(self.visitors.remove(&token)),
+            Speech::Unknown if !bytes[0].is_ascii_lowercase() => self.hand_over(token, bytes),
+            Speech::Unknown | Speech::Lines(_) => self.take_lines(token, bytes),
         }
-        // To be told again makes an edge of what is left. Who sends and sends has one read a turn, like everybody, and what it has
-        // published goes out before it publishes more.
-        self.poll.registry().reregister(stream, token, Interest::READABLE)?;
-        self.take_lines(token, bytes);
-        Ok(())
     }
 
     /// Obeys the lines that are complete with these bytes, and keeps the rest.
     fn take_lines(&mut self, token: Token, bytes: &[u8]) {
-        let Some(Visitor { speech, .. }) = self.visitors.get_mut(&token) else { return };
-        let mut lines = match std::mem::replace(speech, Speech::Unknown) {
+        let Some(mut visitor) = self.visitors.remove(&token) else { return };
+        let mut lines = match visitor.speech {
             Speech::Lines(begun) => begun,
             Speech::Unknown => Vec::new(),
         };
         lines.extend_from_slice(bytes);
         let rest = lines.split_off(lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
-        let is_endless = rest.len() > LINE_BYTES_MAX;
-        *speech = Speech::Lines(rest);
-        if is_endless {
-            self.visitors.remove(&token);
-        }
         String::from_utf8_lossy(&lines).lines().for_each(|line| self.obey(line));
+        // To be told again makes an edge of what is left to read. Who sends and sends has one read a turn, like everybody, and what it
+        // has published goes out before it publishes more.
+        let told = self.poll.registry().reregister(&mut visitor.stream, token, Interest::READABLE);
+        if told.is_ok() && rest.len() <= LINE_BYTES_MAX {
+            visitor.speech = Speech::Lines(rest);
+            self.visitors.insert(token, visitor);
+        }
     }
 
     /// Gives an open connection and its first bytes to Encke, which answers them in the next turn.
-    fn hand_over(&mut self, token: Token, already_read: &[u8]) -> io::Result<()> {
-        let Some(Visitor { mut stream, .. }) = self.visitors.remove(&token) else { return Ok(()) };
-        self.poll.registry().deregister(&mut stream)?;
-        stream.set_nodelay(true)?;
-        if let Err(error) = self.reactor.adopt(stream.into(), already_read) {
+    fn hand_over(&mut self, token: Token, already_read: &[u8]) {
+        let Some(Visitor { mut stream, .. }) = self.visitors.remove(&token) else { return };
+        let free = self.poll.registry().deregister(&mut stream).and_then(|()| stream.set_nodelay(true));
+        if let Err(error) = free.and_then(|()| self.reactor.adopt(stream.into(), already_read)) {
             eprintln!("a connection is closed unheard: {error}");
         }
-        Ok(())
     }
 
     fn obey(&mut self, line: &str) {
@@ -166,4 +182,8 @@ impl Host {
             eprintln!("a line is not published: {error}");
         }
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }

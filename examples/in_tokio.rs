@@ -63,11 +63,24 @@ async fn sleep_until(due: Option<std::time::Instant>) {
     }
 }
 
-/// The host's own server.
-async fn take_lines(listener: TcpListener, remote: Remote<Guest>) -> io::Result<()> {
+/// The host's own server. Out of descriptors it waits a moment: others have to leave first.
+async fn take_lines(listener: TcpListener, remote: Remote<Guest>) {
+    let mut is_told = false;
     loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(publish_lines(stream, remote.clone()));
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                is_told = false;
+                tokio::spawn(publish_lines(stream, remote.clone()));
+            }
+            // Who has left before its turn says nothing about the next.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    eprintln!("accepting pauses: {error}");
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 

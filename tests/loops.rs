@@ -26,7 +26,22 @@ impl Program {
     /// Starts an example, and returns when it has said where it listens.
     #[track_caller]
     fn start(name: &str) -> Program {
-        let mut child = example(name).args(["0", "0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+        Program::spawn(name, &mut example(name))
+    }
+
+    /// Starts it where it may have so many descriptors and no more.
+    #[track_caller]
+    fn start_with_descriptors(name: &str, count: usize) -> Program {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -n {count}; exec \"$0\" \"$@\"")])
+            .arg(example(name).get_program());
+        Program::spawn(name, &mut shell)
+    }
+
+    #[track_caller]
+    fn spawn(name: &str, command: &mut Command) -> Program {
+        let mut child = command.args(["0", "0"]).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         out.read_line(&mut line).expect("the first line");
@@ -59,6 +74,11 @@ impl Program {
         // The name before may hold anything, also a bracket.
         let fields = stat.rsplit_once(')').expect("a name in brackets").1;
         fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// How many descriptors it has.
+    fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
     /// Kilobytes of memory that it holds, at most so far.
@@ -181,6 +201,39 @@ fn in_tokio_keeps_its_promises() {
 #[test]
 fn in_mio_keeps_its_promises() {
     try_host("in_mio", "lines", |program, text| say(program.http(), text));
+}
+
+/// Has a host run out of descriptors at its own listener, which it has to outlive, and without a spin. Then they are free again.
+#[track_caller]
+fn exhaust(name: &str, own: fn(&Program) -> SocketAddr) -> Program {
+    const DESCRIPTORS: usize = 40;
+    let mut program = Program::start_with_descriptors(name, DESCRIPTORS);
+    let mut crowd: Vec<Peer> = (0..2 * DESCRIPTORS).map(|_| Peer::connect(own(&program))).collect();
+    let begun = Instant::now();
+    while program.descriptors() < DESCRIPTORS {
+        assert!(begun.elapsed() < PATIENCE, "{name} has {} descriptors", program.descriptors());
+        std::thread::yield_now();
+    }
+    let cpu = program.cpu();
+    let last = crowd.last_mut().expect("a crowd");
+    last.set_patience(Duration::from_secs(1));
+    let _ = last.drain();
+    let spent = program.cpu() - cpu;
+    assert!(spent < 30, "{name} spends {spent} hundredths of CPU on waiting for descriptors");
+    assert!(program.child.try_wait().expect("a child can be waited for").is_none(), "{name} runs on");
+    crowd.into_iter().for_each(Peer::reset);
+    let mut late = Peer::ask(program.http(), &get("/", "Connection: close\r\n"));
+    assert!(late.drain().expect("a whole answer").ends_with(" open\n"));
+    program
+}
+
+#[test]
+fn no_host_ends_for_want_of_descriptors() {
+    exhaust("embed_in_your_own_loop", Program::http);
+    exhaust("in_mio", Program::http);
+    let mut program = exhaust("in_tokio", |program| program.addresses[1]);
+    say(program.addresses[1], "stop");
+    assert!(program.wait().success());
 }
 
 #[test]

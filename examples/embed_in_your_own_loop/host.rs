@@ -4,8 +4,8 @@
 //! whoever has its descriptor by then.
 
 use std::io;
-use std::net::{TcpListener, UdpSocket};
-use std::time::{Instant as Monotonic, SystemTime, UNIX_EPOCH};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant as Monotonic, SystemTime, UNIX_EPOCH};
 
 use encke::engine::Readiness;
 use encke::time::{Instant, Now};
@@ -21,6 +21,9 @@ use crate::link::Link;
 /// No connection has these names: their slots would lie beyond the table.
 const LISTENER: u64 = u64::MAX;
 const DATAGRAMS: u64 = u64::MAX - 1;
+
+/// How long accepting pauses when there is no descriptor for the next who waits.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run() -> io::Result<()> {
     let port: u16 =
@@ -38,10 +41,13 @@ pub(crate) fn run() -> io::Result<()> {
         let now = host.clock.now();
         for event in &events {
             match event.data.u64() {
-                LISTENER => host.accept(now)?,
+                LISTENER => host.accept(now),
                 DATAGRAMS => host.hear(now)?,
                 bits => host.engine.ready(ConnectionId::from_bits(bits), readiness(event.flags), now),
             }
+        }
+        if host.accept_again.is_some_and(|due| due <= now.at) {
+            host.accept(now);
         }
         host.engine.turn(host.clock.now());
         // A transport that is dropped is closed, and a closed descriptor leaves the epoll by itself.
@@ -55,6 +61,8 @@ pub(crate) fn run() -> io::Result<()> {
 struct Host {
     epoll: OwnedFd,
     listener: TcpListener,
+    /// When accepting is tried again, if it pauses.
+    accept_again: Option<Instant>,
     datagrams: UdpSocket,
     engine: Engine<Link, Guest>,
     clock: Clock,
@@ -67,35 +75,58 @@ impl Host {
         listener.set_nonblocking(true)?;
         datagrams.set_nonblocking(true)?;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN | EventFlags::ET)?;
         epoll::add(&epoll, &datagrams, EventData::new_u64(DATAGRAMS), EventFlags::IN)?;
         let clock = Clock { origin: Monotonic::now() };
         // The epoch tells the ids of this run from those of the runs before.
         let epoch = clock.now().unix_seconds * 1000;
         let engine = Engine::new(Guest, Limits::default(), epoch, clock.now()).map_err(io::Error::other)?;
-        Ok(Host { epoll, listener, datagrams, engine, clock })
+        Ok(Host { epoll, listener, accept_again: None, datagrams, engine, clock })
     }
 
     /// How long the loop may sleep: not at all while work is left, and for ever if nothing is armed.
     fn wait(&self) -> Option<Timespec> {
-        let wait = self.engine.next_deadline()?.since(self.clock.now().at);
-        Timespec::try_from(wait).ok()
+        let due = self.engine.next_deadline().into_iter().chain(self.accept_again).min()?;
+        Timespec::try_from(due.since(self.clock.now().at)).ok()
     }
 
-    /// Accepts one of those who wait; the next event brings the next, as the listener is watched level-triggered.
-    /// (`src/reactor/listener.rs` shows what a server does when it is out of descriptors.)
-    fn accept(&mut self, now: Now) -> io::Result<()> {
-        let stream = match self.listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        };
+    /// Accepts all who wait. Out of descriptors it neither ends nor spins: the edge that told of them is used up, so a moment later
+    /// it tries again by itself.
+    fn accept(&mut self, now: Now) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if let Err(error) = self.welcome(stream, now) {
+                        eprintln!("a connection is closed unheard: {error}");
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break self.accept_again = None,
+                // Who has left before its turn says nothing about the next.
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    if self.accept_again.replace(now.at + PAUSE).is_none() {
+                        eprintln!("accepting pauses: {error}");
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Opens a connection, and watches it from then on.
+    fn welcome(&mut self, stream: TcpStream, now: Now) -> io::Result<()> {
         // An engine that is full tells the newcomer so; if it cannot even do that, the newcomer is dropped.
         if let Ok(id) = self.engine.open(Link::new(stream)?, now)
             && let Some(link) = self.engine.transport_mut(id)
         {
             let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            epoll::add(&self.epoll, &*link, EventData::new_u64(id.to_bits()), wanted)?;
+            let watched = epoll::add(&self.epoll, &*link, EventData::new_u64(id.to_bits()), wanted);
+            if let Err(error) = watched {
+                // Nobody would hear of it any more: the engine is told of its end, which it finds.
+                link.end()?;
+                self.engine.ready(id, Readiness { read_closed: true, ..Readiness::default() }, now);
+                return Err(error.into());
+            }
         }
         Ok(())
     }
@@ -115,6 +146,10 @@ impl Host {
         }
         Ok(())
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
 
 /// What epoll has told, in the engine's words.

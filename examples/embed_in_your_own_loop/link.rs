@@ -15,6 +15,11 @@ impl Link {
         stream.set_nodelay(true)?;
         Ok(Link(stream))
     }
+
+    /// Ends it both ways: the next read says so.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Both)
+    }
 }
 
 impl Transport for Link {
