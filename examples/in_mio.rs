@@ -38,7 +38,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
     let mut host = Host::new(port)?;
-    println!("listening on http://{}", host.listener.local_addr()?);
     let mut events = Events::with_capacity(256);
     while !host.reactor.is_finished() {
         let due = host.reactor.next_deadline().into_iter().chain(host.accept_again).min();
@@ -59,13 +58,17 @@ fn main() -> io::Result<()> {
         }
         // Whatever it was that woke us: it may have been the deadline, or the host has published.
         host.reactor.turn(Some(Duration::ZERO))?;
+        if host.reactor.engine().core().is_shutting_down() {
+            host.stop_listening();
+        }
     }
     Ok(())
 }
 
 struct Host {
     poll: Poll,
-    listener: TcpListener,
+    /// Until a shutdown begins.
+    listener: Option<TcpListener>,
     /// When accepting is tried again, if it pauses.
     accept_again: Option<Instant>,
     reactor: Reactor<Guest>,
@@ -90,31 +93,37 @@ impl Host {
     fn new(port: u16) -> io::Result<Host> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(([127, 0, 0, 1], port).into())?;
+        println!("listening on http://{}", listener.local_addr()?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let reactor = Reactor::new(Guest, Limits::default())?;
         let descriptor = reactor.as_raw_fd();
         poll.registry().register(&mut SourceFd(&descriptor), REACTOR, Interest::READABLE)?;
-        let visitors = HashMap::new();
+        let (listener, visitors) = (Some(listener), HashMap::new());
         Ok(Host { poll, listener, accept_again: None, reactor, visitors, next_visitor: FIRST_VISITOR })
     }
 
     /// Accepts all who wait. Out of descriptors it neither ends nor spins: the edge that told of them is used up, so a moment later
     /// it tries again by itself.
     fn accept(&mut self) {
-        loop {
-            match self.listener.accept() {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
                 Ok((stream, _)) => self.welcome(stream),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break self.accept_again = None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.accept_again = None,
                 // Who has left before its turn says nothing about the next.
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     if self.accept_again.replace(Instant::now() + PAUSE).is_none() {
                         eprintln!("accepting pauses: {error}");
                     }
-                    break;
+                    return;
                 }
             }
         }
+    }
+
+    /// Who comes now is better off with whoever listens next. A listener that is dropped is closed, and leaves the poll by itself.
+    fn stop_listening(&mut self) {
+        (self.listener, self.accept_again) = (None, None);
     }
 
     /// Watches a newcomer, or drops it.

@@ -185,12 +185,14 @@ fn say(address: SocketAddr, text: &str) {
     stream.write_all(format!("{text}\n").as_bytes()).expect("the host reads");
 }
 
+fn say_by_datagram(program: &Program, text: &str) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.send_to(text.as_bytes(), program.addresses[1]).expect("the host listens");
+}
+
 #[test]
 fn embed_in_your_own_loop_keeps_its_promises() {
-    try_host("embed_in_your_own_loop", "udp", |program, text| {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        socket.send_to(text.as_bytes(), program.addresses[1]).expect("the host listens");
-    });
+    try_host("embed_in_your_own_loop", "udp", say_by_datagram);
 }
 
 #[test]
@@ -234,6 +236,33 @@ fn no_host_ends_for_want_of_descriptors() {
     let mut program = exhaust("in_tokio", |program| program.addresses[1]);
     say(program.addresses[1], "stop");
     assert!(program.wait().success());
+}
+
+/// That nobody can connect once a host has been told to stop, also while it still has somebody to wait for. `tell` is its own source.
+#[track_caller]
+fn assert_closes_its_door(name: &str, tell: fn(&Program, &str)) {
+    let mut program = Program::start(name);
+    let mut listener = Peer::ask(program.http(), &get("/lines", ""));
+    listener.until("\r\n\r\n");
+    tell(&program, "stop");
+    // It is told that this is the end, and does not close its own side: so long the host waits for it.
+    listener.drain().expect("the stream ends");
+    let begun = Instant::now();
+    while TcpStream::connect(program.http()).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "{name} listens on");
+    }
+    assert!(
+        program.child.try_wait().expect("a child can be waited for").is_none(),
+        "{name} listens to its end"
+    );
+    drop(listener);
+    assert!(program.wait().success());
+}
+
+#[test]
+fn who_hosts_an_engine_stops_listening_when_a_shutdown_begins() {
+    assert_closes_its_door("in_mio", |program, text| say(program.http(), text));
+    assert_closes_its_door("embed_in_your_own_loop", say_by_datagram);
 }
 
 #[test]

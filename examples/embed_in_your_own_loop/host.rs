@@ -29,8 +29,6 @@ pub(crate) fn run() -> io::Result<()> {
     let port: u16 =
         std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
     let mut host = Host::new(port)?;
-    let (http, udp) = (host.listener.local_addr()?, host.datagrams.local_addr()?);
-    println!("listening on http://{http} and for datagrams on {udp}");
     let mut events = Vec::with_capacity(256);
     while !host.engine.is_finished() {
         events.clear();
@@ -50,6 +48,9 @@ pub(crate) fn run() -> io::Result<()> {
             host.accept(now);
         }
         host.engine.turn(host.clock.now());
+        if host.engine.core().is_shutting_down() {
+            host.stop_listening();
+        }
         // A transport that is dropped is closed, and a closed descriptor leaves the epoll by itself.
         while let Some((_, link)) = host.engine.next_closed() {
             drop(link);
@@ -60,7 +61,8 @@ pub(crate) fn run() -> io::Result<()> {
 
 struct Host {
     epoll: OwnedFd,
-    listener: TcpListener,
+    /// Until a shutdown begins.
+    listener: Option<TcpListener>,
     /// When accepting is tried again, if it pauses.
     accept_again: Option<Instant>,
     datagrams: UdpSocket,
@@ -72,6 +74,8 @@ impl Host {
     fn new(port: u16) -> io::Result<Host> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let datagrams = UdpSocket::bind(("127.0.0.1", port))?;
+        let (http, udp) = (listener.local_addr()?, datagrams.local_addr()?);
+        println!("listening on http://{http} and for datagrams on {udp}");
         listener.set_nonblocking(true)?;
         datagrams.set_nonblocking(true)?;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
@@ -81,7 +85,7 @@ impl Host {
         // The epoch tells the ids of this run from those of the runs before.
         let epoch = clock.now().unix_seconds * 1000;
         let engine = Engine::new(Guest, Limits::default(), epoch, clock.now()).map_err(io::Error::other)?;
-        Ok(Host { epoll, listener, accept_again: None, datagrams, engine, clock })
+        Ok(Host { epoll, listener: Some(listener), accept_again: None, datagrams, engine, clock })
     }
 
     /// How long the loop may sleep: not at all while work is left, and for ever if nothing is armed.
@@ -93,24 +97,29 @@ impl Host {
     /// Accepts all who wait. Out of descriptors it neither ends nor spins: the edge that told of them is used up, so a moment later
     /// it tries again by itself.
     fn accept(&mut self, now: Now) {
-        loop {
-            match self.listener.accept() {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
                 Ok((stream, _)) => {
                     if let Err(error) = self.welcome(stream, now) {
                         eprintln!("a connection is closed unheard: {error}");
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break self.accept_again = None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.accept_again = None,
                 // Who has left before its turn says nothing about the next.
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     if self.accept_again.replace(now.at + PAUSE).is_none() {
                         eprintln!("accepting pauses: {error}");
                     }
-                    break;
+                    return;
                 }
             }
         }
+    }
+
+    /// Who comes now is better off with whoever listens next.
+    fn stop_listening(&mut self) {
+        (self.listener, self.accept_again) = (None, None);
     }
 
     /// Opens a connection, and watches it from then on.
