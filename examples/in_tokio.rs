@@ -25,6 +25,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
+/// The longest line of the host's protocol.
+const LINE_BYTES_MAX: usize = 4096;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let mut ports = std::env::args().skip(1).map(|text| text.parse().map_err(io::Error::other));
@@ -70,7 +73,7 @@ async fn take_lines(listener: TcpListener, remote: Remote<Guest>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 is_told = false;
-                tokio::spawn(publish_lines(stream, remote.clone()));
+                tokio::spawn(hear(stream, remote.clone()));
             }
             // Who has left before its turn says nothing about the next.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -84,10 +87,16 @@ async fn take_lines(listener: TcpListener, remote: Remote<Guest>) {
     }
 }
 
+/// One who speaks in lines, to the end. Nobody waits for this task, so it says itself what went wrong.
+async fn hear(stream: TcpStream, remote: Remote<Guest>) {
+    if let Err(error) = publish_lines(stream, remote).await {
+        eprintln!("a connection for lines is closed: {error}");
+    }
+}
+
 async fn publish_lines(stream: TcpStream, remote: Remote<Guest>) -> io::Result<()> {
-    const SAID_BYTES_MAX: u64 = 1024 * 1024;
-    let mut lines = BufReader::new(stream.take(SAID_BYTES_MAX)).lines();
-    while let Some(line) = lines.next_line().await? {
+    let mut reader = BufReader::new(stream);
+    while let Some(line) = next_line(&mut reader).await? {
         let mut command: Command = Box::new(move |_, core| {
             if line == "stop" {
                 core.shutdown();
@@ -102,6 +111,22 @@ async fn publish_lines(stream: TcpStream, remote: Remote<Guest>) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// The next line, or none if that was all. What is not UTF-8 is replaced, and costs nobody the connection.
+async fn next_line(reader: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    // One byte more, which is the line's end or shows that there is none.
+    let mut bounded = reader.take(LINE_BYTES_MAX as u64 + 1);
+    if bounded.read_until(b'\n', &mut line).await? == 0 {
+        return Ok(None);
+    }
+    let is_ended = line.pop_if(|last| *last == b'\n').is_some();
+    if !is_ended && line.len() > LINE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"));
+    }
+    line.pop_if(|last| is_ended && *last == b'\r');
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
 type Command = Box<dyn FnOnce(&mut Guest, &mut encke::Core) + Send>;

@@ -201,6 +201,24 @@ fn in_tokio_keeps_its_promises() {
 }
 
 #[test]
+fn in_tokio_takes_every_line_but_one_without_end() {
+    let program = Program::start("in_tokio");
+    let mut listener = Peer::ask(program.http(), &get("/lines", ""));
+    listener.until("\r\n\r\n");
+    let longest = "x".repeat(4096);
+    let mut teller = TcpStream::connect(program.addresses[1]).expect("the host listens");
+    teller.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    // Latin-1 is no UTF-8.
+    teller.write_all(b"caf\xe9 au lait\r\n").expect("the host reads");
+    teller.write_all(format!("{longest}\nnext\n").as_bytes()).expect("the host reads");
+    listener.until("data: caf\u{fffd} au lait\n\n");
+    listener.until(&format!("data: {longest}\n\n"));
+    listener.until("data: next\n\n");
+    teller.write_all(format!("{longest}x").as_bytes()).expect("the host reads");
+    assert_eq!(teller.read(&mut [0]).expect("an end, as all was read"), 0);
+}
+
+#[test]
 fn in_mio_keeps_its_promises() {
     try_host("in_mio", "lines", |program, text| say(program.http(), text));
 }
