@@ -53,6 +53,7 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::process::exit;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -60,7 +61,8 @@ use std::time::Duration;
 
 use encke::http::{Framing, form, query};
 use encke::{
-    Cause, Ctx, Event, Handle, Handler, Limits, Reactor, Read, Refusal, Remote, RequestHead, WriteError,
+    Cause, Ctx, Event, Handle, Handler, Limits, PostError, Reactor, Read, Refusal, Remote, RequestHead,
+    WriteError,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -93,14 +95,25 @@ const FIELDS: [(&str, &str); 3] = [
 fn main() -> io::Result<()> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
     let random = Random::new(TIMEOUT, |line| log::note(line));
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
     serve(&format!("127.0.0.1:{port}"), random, |address, remote| {
         println!("listening on http://{address}");
-        thread::spawn(move || {
-            signals.forever().next();
-            let _ = remote.post(|_, core| core.shutdown());
-        });
+        thread::spawn(move || stop_at_signal(signals, &remote));
     })
+}
+
+/// Waits for a signal and begins the shutdown, also if the mailbox is full just then. A second signal is from somebody who will not wait.
+fn stop_at_signal(mut signals: Signals, remote: &Remote<Random>) {
+    signals.forever().next();
+    while let Err(PostError::Full(_)) = remote.post(|_, core| core.shutdown()) {
+        if let Some(second) = signals.pending().next() {
+            exit(128 + second);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    if let Some(second) = signals.forever().next() {
+        exit(128 + second);
+    }
 }
 
 /// Serves until a shutdown, and returns when the last sender has ended too.

@@ -89,6 +89,12 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Sends SIGTERM.
+    fn signal(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    }
+
     #[track_caller]
     fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();
@@ -320,6 +326,20 @@ fn in_mio_takes_lines_as_they_come_and_its_visitors_at_their_first_word() {
     let _crier = Peer::ask(program.http(), &burst);
     for number in 0..3000 {
         listener.until(&format!("data: number {number}\n\n"));
+    }
+}
+
+#[test]
+fn an_example_drains_at_a_signal_and_ends_at_the_second() {
+    for (name, path) in [("quotes", "/quotes"), ("random", "/testComet.do")] {
+        let mut program = Program::start(name);
+        let mut peer = Peer::ask(program.http(), &get(path, ""));
+        peer.until("HTTP/1.1 ");
+        program.signal();
+        // It is told the end and does not close its own side: so long the example waits for it.
+        peer.drain().expect("an end");
+        program.signal();
+        assert_eq!(program.wait().code(), Some(128 + 15), "{name}: as a shell tells of a SIGTERM");
     }
 }
 

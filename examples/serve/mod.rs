@@ -1,7 +1,8 @@
 //! From a command line to a running server and out again: what several examples have in common, so that each is about its one idea.
 //!
 //! Every one of them takes a port, `--port N` or plainly `N`, by default 8080; with 0 the system finds one. It says where it listens, serves
-//! this machine alone, and ends at Ctrl-C or SIGTERM when everybody has been told.
+//! this machine alone, and ends at Ctrl-C or SIGTERM when everybody has been told; a second signal
+//! ends it at once.
 
 #![allow(dead_code, reason = "each example uses its part")]
 
@@ -16,7 +17,7 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-use encke::{Core, Ctx, Handler, Limits, Reactor, Remote};
+use encke::{Core, Ctx, Handler, Limits, PostError, Reactor, Remote};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -83,12 +84,23 @@ pub(crate) fn run<H: Handler + 'static>(
     let now = reactor.engine().core().now();
     reactor.engine_mut().run(now, |handler, core| prepare(handler, core, remote));
     let remote = reactor.remote();
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        signals.forever().next();
-        let _ = remote.post(|_, core| core.shutdown());
-    });
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || stop_at_signal(signals, &remote));
     reactor.run()
+}
+
+/// Waits for a signal and begins the shutdown, also if the mailbox is full just then. A second signal is from somebody who will not wait.
+fn stop_at_signal<H: Handler>(mut signals: Signals, remote: &Remote<H>) {
+    signals.forever().next();
+    while let Err(PostError::Full(_)) = remote.post(|_, core| core.shutdown()) {
+        if let Some(second) = signals.pending().next() {
+            exit(128 + second);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    if let Some(second) = signals.forever().next() {
+        exit(128 + second);
+    }
 }
 
 /// A line for whoever started the program, before anybody is served or after; a callback takes [`log::note`]. A reader that has left, as `head`
