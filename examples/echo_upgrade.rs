@@ -54,8 +54,11 @@ impl Handler for Echo {
 }
 
 fn main() -> std::io::Result<()> {
-    let port: u16 =
-        std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(std::io::Error::other)?;
+    let word = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
+    let port: u16 = word.parse().unwrap_or_else(|_| {
+        eprintln!("a port is a number from 0 to 65535, and not {word:?}");
+        std::process::exit(2)
+    });
     let mut reactor = Reactor::bind(("127.0.0.1", port), Echo, Limits::default())?;
     println!("listening on http://{}", reactor.addresses()[0]);
     reactor.run()

@@ -36,8 +36,7 @@ const LINE_BYTES_MAX: usize = 4096;
 const PAUSE: Duration = Duration::from_millis(50);
 
 fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
-    let mut host = Host::new(port)?;
+    let mut host = Host::new(guest::port(1, 8080))?;
     let mut events = Events::with_capacity(256);
     while !host.reactor.is_finished() {
         let due = host.reactor.next_deadline().into_iter().chain(host.accept_again).min();

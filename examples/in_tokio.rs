@@ -30,9 +30,8 @@ const LINE_BYTES_MAX: usize = 4096;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let mut ports = std::env::args().skip(1).map(|text| text.parse().map_err(io::Error::other));
-    let reactor = Reactor::bind(("127.0.0.1", ports.next().unwrap_or(Ok(8080))?), Guest, Limits::default())?;
-    let lines = TcpListener::bind(("127.0.0.1", ports.next().unwrap_or(Ok(8081))?)).await?;
+    let reactor = Reactor::bind(("127.0.0.1", guest::port(1, 8080)), Guest, Limits::default())?;
+    let lines = TcpListener::bind(("127.0.0.1", guest::port(2, 8081))).await?;
     println!("listening on http://{} and for lines on {}", reactor.addresses()[0], lines.local_addr()?);
     tokio::spawn(take_lines(lines, reactor.remote()));
     drive(reactor).await

@@ -93,7 +93,11 @@ const FIELDS: [(&str, &str); 3] = [
 ];
 
 fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
+    let word = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
+    let port: u16 = word.parse().unwrap_or_else(|_| {
+        eprintln!("a port is a number from 0 to 65535, and not {word:?}");
+        exit(2)
+    });
     let random = Random::new(TIMEOUT, |line| log::note(line));
     let signals = Signals::new([SIGINT, SIGTERM])?;
     serve(&format!("127.0.0.1:{port}"), random, |address, remote| {

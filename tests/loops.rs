@@ -330,6 +330,16 @@ fn in_mio_takes_lines_as_they_come_and_its_visitors_at_their_first_word() {
 }
 
 #[test]
+fn a_port_that_is_none_is_told_in_one_sentence() {
+    for name in ["chat", "echo_upgrade", "embed_in_your_own_loop", "in_mio", "in_tokio", "random"] {
+        let output = example(name).arg("70000").output().expect("it runs");
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{name} says {told}");
+        assert_eq!(told, "a port is a number from 0 to 65535, and not \"70000\"\n", "{name}");
+    }
+}
+
+#[test]
 fn an_example_drains_at_a_signal_and_ends_at_the_second() {
     for (name, path) in [("quotes", "/quotes"), ("random", "/testComet.do")] {
         let mut program = Program::start(name);

@@ -97,7 +97,11 @@ const PAGE_FIELDS: [(&str, &str); 2] = [
 ];
 
 fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
+    let word = std::env::args().nth(1).unwrap_or_else(|| "8080".to_owned());
+    let port: u16 = word.parse().unwrap_or_else(|_| {
+        eprintln!("a port is a number from 0 to 65535, and not {word:?}");
+        std::process::exit(2)
+    });
     let chat = Chat::default();
     let queue = Arc::clone(&chat.queue);
     let mut signals = Signals::new([SIGINT, SIGTERM])?;

@@ -15,7 +15,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::guest::Guest;
+use crate::guest::{self, Guest};
 use crate::link::Link;
 
 /// No connection has these names: their slots would lie beyond the table.
@@ -26,9 +26,7 @@ const DATAGRAMS: u64 = u64::MAX - 1;
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run() -> io::Result<()> {
-    let port: u16 =
-        std::env::args().nth(1).map_or(Ok(8080), |text| text.parse()).map_err(io::Error::other)?;
-    let mut host = Host::new(port)?;
+    let mut host = Host::new(guest::port(1, 8080))?;
     let mut events = Vec::with_capacity(256);
     while !host.engine.is_finished() {
         events.clear();

@@ -47,3 +47,12 @@ fn listen(channel: &str, ctx: &mut Ctx<'_, ()>) -> Result<(), WriteError> {
     }
     ctx.start(200, &[("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
 }
+
+/// The port that stands at this place of the command line, or the usual one. What is none ends the program.
+pub(crate) fn port(place: usize, usual: u16) -> u16 {
+    let Some(word) = std::env::args().nth(place) else { return usual };
+    word.parse().unwrap_or_else(|_| {
+        eprintln!("a port is a number from 0 to 65535, and not {word:?}");
+        std::process::exit(2)
+    })
+}
