@@ -47,16 +47,16 @@ enum Command {
 
 #[derive(Args, Debug)]
 pub(super) struct Flags {
-    /// Where: ADDR:PORT, a port alone, or unix:PATH; repeatable
+    /// Where to listen: ADDR:PORT, a port alone, or unix:PATH; repeatable
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(super) listen: Vec<String>,
-    /// Answer mode=poll with callback=F as a script
+    /// Allow JSONP: mode=poll with callback=F answers a script
     #[arg(long)]
     pub(super) jsonp: bool,
     /// Leave out the start page
     #[arg(long)]
     pub(super) no_demo: bool,
-    /// Tell more; twice, everything
+    /// Tell more of how it runs; twice, most. Requests are in /metrics
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
     /// Tell only errors; twice, nothing
@@ -93,16 +93,16 @@ pub(super) struct AccessFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What a channel holds")]
 pub(super) struct HistoryFlags {
-    /// Messages
+    /// At most so many messages
     #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = count)]
     pub(super) history_count: usize,
-    /// Bytes; the newest message stays whatever its size
+    /// At most so many bytes; the newest message stays whatever its size
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
     pub(super) history_bytes: u64,
-    /// For how long
+    /// Messages no older than this
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub(super) history_age: Duration,
-    /// Bytes of all channels together [default: 64MiB]
+    /// At most so many bytes in all channels together [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) memory: Option<u64>,
 }
@@ -113,16 +113,16 @@ pub(super) struct WaitFlags {
     /// Between heartbeats on a quiet stream; 0 is never
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time_or_never)]
     pub(super) heartbeat: Duration,
-    /// A stream without a message is closed; 0 is never
+    /// Before a stream without a message is closed; 0 is never
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = time_or_never)]
     pub(super) comet_timeout: Duration,
-    /// A long-poll without a message is answered [default: 25s]
+    /// Before a long-poll without a message is answered [default: 25s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) poll_timeout: Option<Duration>,
     /// For a request's head to come
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub(super) head_timeout: Duration,
-    /// Without a byte of a request's body
+    /// For the next byte of a request's body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(super) body_timeout: Duration,
     /// Between two requests on a connection; 0 is none
@@ -131,7 +131,7 @@ pub(super) struct WaitFlags {
     /// For a peer that takes nothing of what it is owed
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(super) write_timeout: Duration,
-    /// A peer that does not read holds publishers; at most 10s [default: 1s]
+    /// How long a peer that does not read may hold up publishers; at most 10s [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) grace: Option<Duration>,
     /// For everybody to finish when the server stops
