@@ -67,7 +67,11 @@ impl Arguments {
     pub(crate) fn bind<H: Handler>(mut self, handler: H, limits: Limits) -> io::Result<Reactor<H>> {
         let port = self.take("--port").unwrap_or(8080);
         self.end();
-        let reactor = Reactor::bind(SocketAddr::from(([127, 0, 0, 1], port)), handler, limits)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let reactor = Reactor::bind(address, handler, limits).unwrap_or_else(|error| {
+            eprintln!("cannot listen on {address}: {error}; another port is chosen with --port");
+            exit(1)
+        });
         for address in reactor.addresses() {
             say(format_args!("listening on http://{address}"));
         }
