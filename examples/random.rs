@@ -48,6 +48,8 @@
 
 #[path = "serve/log.rs"]
 mod log;
+#[path = "serve/stop.rs"]
+mod stop;
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -102,22 +104,12 @@ fn main() -> io::Result<()> {
     let signals = Signals::new([SIGINT, SIGTERM])?;
     serve(&format!("127.0.0.1:{port}"), random, |address, remote| {
         println!("listening on http://{address}");
-        thread::spawn(move || stop_at_signal(signals, &remote));
+        thread::spawn(move || {
+            stop::at_a_signal(signals, || {
+                !matches!(remote.post(|_, core| core.shutdown()), Err(PostError::Full(_)))
+            });
+        });
     })
-}
-
-/// Waits for a signal and begins the shutdown, also if the mailbox is full just then. A second signal is from somebody who will not wait.
-fn stop_at_signal(mut signals: Signals, remote: &Remote<Random>) {
-    signals.forever().next();
-    while let Err(PostError::Full(_)) = remote.post(|_, core| core.shutdown()) {
-        if let Some(second) = signals.pending().next() {
-            exit(128 + second);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    if let Some(second) = signals.forever().next() {
-        exit(128 + second);
-    }
 }
 
 /// Serves until a shutdown, and returns when the last sender has ended too.

@@ -108,8 +108,13 @@ fn main() -> io::Result<()> {
     serve(&format!("127.0.0.1:{port}"), chat, |address, _| {
         println!("listening on http://{address}");
         thread::spawn(move || {
-            signals.forever().next();
+            let mut signals = signals.forever();
+            signals.next();
             queue.add(Word::Stop);
+            // From somebody who will not wait.
+            if let Some(second) = signals.next() {
+                std::process::exit(128 + second);
+            }
         });
     })
 }

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each example uses its part")]
 
 pub(crate) mod log;
+mod stop;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -89,22 +90,12 @@ pub(crate) fn run<H: Handler + 'static>(
     reactor.engine_mut().run(now, |handler, core| prepare(handler, core, remote));
     let remote = reactor.remote();
     let signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || stop_at_signal(signals, &remote));
+    thread::spawn(move || {
+        stop::at_a_signal(signals, || {
+            !matches!(remote.post(|_, core| core.shutdown()), Err(PostError::Full(_)))
+        });
+    });
     reactor.run()
-}
-
-/// Waits for a signal and begins the shutdown, also if the mailbox is full just then. A second signal is from somebody who will not wait.
-fn stop_at_signal<H: Handler>(mut signals: Signals, remote: &Remote<H>) {
-    signals.forever().next();
-    while let Err(PostError::Full(_)) = remote.post(|_, core| core.shutdown()) {
-        if let Some(second) = signals.pending().next() {
-            exit(128 + second);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    if let Some(second) = signals.forever().next() {
-        exit(128 + second);
-    }
 }
 
 /// A line for whoever started the program, before anybody is served or after; a callback takes [`log::note`]. A reader that has left, as `head`
