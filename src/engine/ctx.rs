@@ -763,10 +763,8 @@ impl<'a, S> Ctx<'a, S> {
     /// # Ok::<(), encke::http::peer::PeerError>(())
     /// ```
     pub fn pause_while_pressed(&mut self, channel: &str) -> bool {
-        if self.core.at(self.slot).buffers.as_deref().is_some_and(|buffers| buffers.is_held) {
-            return true;
-        }
-        let is_held = self.is_open() && self.core.hub.hold(channel, self.id());
+        let was_held = self.core.at(self.slot).buffers.as_deref().is_some_and(|buffers| buffers.is_held);
+        let is_held = was_held || self.is_open() && self.core.hub.hold(channel, self.id());
         if is_held {
             self.core.buffers(self.slot).is_held = true;
             self.core.set_reading(self.slot, Reading::Paused);

@@ -3,9 +3,9 @@
 //! Called by: `mod.rs`. A publisher is held before its message is read, so the message waits in the publisher's own socket and
 //! memory. Whoever was read is always appended.
 //!
-//! Waiting for readers who read has an end by itself. Waiting for some who do not takes patience, a purse as each of them has its grace (`grace.rs`): two and a half seconds,
-//! which shrink while publishers are held for their sake and grow half as fast while none are. So of any ten seconds at most five are
-//! spent so (2.5 + (10 - 5) / 2), and readers who never read cannot stop a channel.
+//! Waiting for readers who read has an end by itself. Waiting for some who do not takes patience, a purse as each of them has its grace
+//! (`grace.rs`): two and a half seconds, which shrink while publishers are held for their sake and grow half as fast while none are. So
+//! of any ten seconds at most five are spent so (2.5 + (10 - 5) / 2), and readers who never read cannot stop a channel.
 //!
 //! Next: `audience.rs`.
 

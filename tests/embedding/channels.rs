@@ -31,7 +31,10 @@ fn who_is_held_twice_is_held_once() {
     let room = OnEvent(|event, ctx| match event {
         Event::Begin(request) if request.method() == "POST" => {
             ctx.collect_body(1024);
-            assert_eq!(ctx.pause_while_pressed("news"), ctx.pause_while_pressed("news"));
+            let is_held = ctx.pause_while_pressed("news");
+            // Asking again is a pause again, also for who has gone on by itself.
+            ctx.resume_reading();
+            assert_eq!(ctx.pause_while_pressed("news"), is_held);
         }
         Event::Begin(_) => {
             let _ = ctx.subscribe(&["news"], Since::Head, WireFormat::SSE);
@@ -81,4 +84,22 @@ fn who_is_blocked_at_the_first_byte_and_then_ended_is_not_counted_for_ever() {
     server.work();
     server.close(peer);
     assert_eq!((server.engine().core().idle(), server.engine().core().blocked()), (0, 0));
+}
+
+#[test]
+fn a_tunnel_whose_peer_has_shut_down_its_sending_side_is_over() {
+    let known = Rc::new(RefCell::new(Vec::new()));
+    let notes = Rc::clone(&known);
+    let echo = OnEvent(move |event, ctx| match event {
+        Event::Begin(_) => ctx.upgrade("echo", &[]).expect("it was asked for"),
+        Event::Read(Read::Data(bytes)) => ctx.write(bytes).expect("there is room"),
+        other => notes.borrow_mut().push(format!("{other:?}")),
+    });
+    let mut server = Server::new(echo, Limits::default());
+    let peer = server.connect();
+    server.send(peer, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello");
+    server.half_close(peer);
+    assert!(server.received(peer).ends_with("\r\n\r\nhello"));
+    assert_eq!(*known.borrow(), ["Error(Disconnected)", "End(Failed)"]);
+    assert!(!server.is_open(peer));
 }
