@@ -70,6 +70,7 @@ impl Core {
             Some(answer) => answer.join(charge),
             none => *none = Some(Box::new(charge)),
         }
+        self.note_holds(slot);
     }
 
     /// The head of an answer whose length is known.

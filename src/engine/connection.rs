@@ -88,9 +88,19 @@ pub(crate) enum PeerSide {
 pub(crate) enum Output {
     Free,
     /// A write fell short; the poll will say when to go on.
-    Blocked,
+    Blocked(Holds),
     /// The sending side is closed: everything was handed over.
     Shut,
+}
+
+/// What of the memory that is counted a blocked peer holds: who holds more than there is room for has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Nothing,
+    /// The rest of a message's frame.
+    Frame,
+    /// A large answer, perhaps with the rest of a frame besides.
+    Answer,
 }
 
 /// Whether the handler wants to be read to.
@@ -266,6 +276,11 @@ impl Connection {
         self.sending != Sending::Nothing
     }
 
+    /// Whether the peer takes nothing for now.
+    pub(crate) fn is_blocked(&self) -> bool {
+        matches!(self.output, Output::Blocked(_))
+    }
+
     /// Bytes that wait for the peer to take them.
     pub(crate) fn owed(&self) -> usize {
         self.buffers.as_ref().map_or(0, |buffers| buffers.owed())
@@ -427,6 +442,15 @@ impl Buffers {
     /// Bytes that wait for the peer to take them.
     pub(crate) fn owed(&self) -> usize {
         self.output.len() - self.taken + self.rest.as_ref().map_or(0, |rest| rest.bytes().len())
+    }
+
+    /// What of the memory that is counted waits here for the peer.
+    pub(crate) fn holds(&self) -> Holds {
+        match (&self.answer, &self.rest) {
+            (Some(_), _) => Holds::Answer,
+            (None, Some(_)) => Holds::Frame,
+            (None, None) => Holds::Nothing,
+        }
     }
 
     /// What goes out next; empty if nothing is owed.

@@ -19,7 +19,7 @@ use super::halves::Sending;
 use super::remote::Mailbox;
 use super::timers::{Owner, Timers};
 use super::turns::TurnTimes;
-use super::waiting::Waiting;
+use super::waiting::{Stalled, Waiting};
 use super::wheel::Wheel;
 use crate::error::WriteError;
 use crate::http::write_date;
@@ -51,7 +51,7 @@ pub struct Core {
     pub(crate) connections: Slab<Connection>,
     pub(crate) waiting: Waiting,
     /// Peers that take nothing for now.
-    pub(crate) stalled: Waiting,
+    pub(crate) stalled: Stalled,
     pub(crate) wheel: Wheel,
     pub(crate) timers: Timers,
     pub(crate) hub: Hub,
@@ -162,7 +162,7 @@ impl Core {
             date: write_date(now.unix_seconds),
             connections: Slab::new(),
             waiting: Waiting::new(),
-            stalled: Waiting::new(),
+            stalled: Stalled::new(),
             wheel: Wheel::new(tick),
             timers: Timers::default(),
             hub: Hub::new(epoch, bounds, now.at),

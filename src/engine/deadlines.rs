@@ -44,7 +44,7 @@ enum Wait {
 impl Connection {
     /// All that this connection waits for, each with its end.
     fn waits(&self, limits: &Limits) -> [Option<(Tick, Wait)>; 4] {
-        let blocked = self.output == Output::Blocked;
+        let blocked = self.is_blocked();
         // Only a stream has room for heartbeats: not an answer that has not begun, has a length or no body, or a tunnel.
         let is_beating = self.subscription == Subscription::Beating
             && matches!(self.sending, Sending::Streaming(_))

@@ -10,7 +10,7 @@
 //! Next: `deadlines.rs`.
 
 use super::Engine;
-use super::connection::{Buffers, Fate, Life, Reading, Subscription};
+use super::connection::{Fate, Life, Reading, Subscription};
 use super::core::Core;
 use super::event::{Cause, Stall};
 use super::exchange::call;
@@ -23,17 +23,14 @@ impl Core {
     /// than it may and has nothing left to let go of; and a large answer when those take more than a quarter of what may be held, so that
     /// whoever asks and does not read cannot push everybody's messages out.
     pub(crate) fn next_to_cut(&self) -> Option<u32> {
-        let is_overfull = self.hub.is_overfull();
-        let has_many_answers = self.answers.held() > self.limits.memory_bytes_max / 4;
-        if !is_overfull && !has_many_answers {
-            return None;
+        let with_answer = self.stalled.first_with_answer();
+        if self.hub.is_overfull() {
+            let with_frame = self.stalled.first_with_frame();
+            // Since when each is blocked, and the write timeout has counted.
+            let longer = |a: u32, b: u32| if self.at(a).wrote.since(self.at(b).wrote) <= 0 { a } else { b };
+            return with_answer.into_iter().chain(with_frame).reduce(longer);
         }
-        let holds = |&slot: &u32| {
-            let holding =
-                |buffers: &Buffers| buffers.answer.is_some() || is_overfull && buffers.rest.is_some();
-            self.at(slot).buffers.as_deref().is_some_and(holding)
-        };
-        self.stalled.iter(&self.connections).find(holds)
+        with_answer.filter(|_| self.answers.held() > self.limits.memory_bytes_max / 4)
     }
 }
 

@@ -678,8 +678,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
 
     /// Makes room for a newcomer, if anybody only waits.
     fn evict(&mut self) {
-        let oldest = self.core.waiting.iter(&self.core.connections).next();
-        if let Some(slot) = oldest {
+        if let Some(slot) = self.core.waiting.first() {
             self.core.counters.evicted += 1;
             self.remove(slot);
         }

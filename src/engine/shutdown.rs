@@ -14,7 +14,7 @@
 //! Next: `remote.rs`.
 
 use super::Engine;
-use super::connection::{Fate, Life, Output, Subscription};
+use super::connection::{Fate, Life, Subscription};
 use super::core::Shutdown;
 use super::event::{Cause, End, Stall};
 use super::halves::{Receiving, Sending};
@@ -91,7 +91,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let connection = self.core.at(slot);
         matches!(connection.subscription, Subscription::Quiet | Subscription::Beating)
             && matches!(connection.sending, Sending::Streaming(_))
-            && (self.core.hub.lacks(slot) || connection.owed() > 0 && connection.output == Output::Blocked)
+            && (self.core.hub.lacks(slot) || connection.owed() > 0 && connection.is_blocked())
     }
 
     /// Cuts every connection: an exchange still open gets `End(Shutdown)`, and what its peer does not take at once is lost.

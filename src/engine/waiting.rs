@@ -1,17 +1,18 @@
-//! Two lists of those who give way when something is full, oldest first: connections that only wait for a head, when the table is;
-//! and peers that are blocked, when memory is.
+//! Lists of those who give way when something is full, oldest first: connections that only wait for a head, when the table is; and
+//! peers that are blocked, when memory is.
 //!
-//! A connection enters the first when it has no exchange and is owed nothing, and leaves it when a request begins or it closes; it
-//! stands on the second from a refused write until the poll says that it takes bytes again, with an exchange or without. The lists are
-//! threaded through the slab's own entries, so they cost eight bytes each and every step is constant.
+//! A connection enters the first when it has no exchange and is owed nothing, and leaves it when a request begins or it closes. From a
+//! refused write until the poll says that it takes bytes again it stands on one of [`Stalled`]'s, by what it holds, so that whoever
+//! has to go is found at the front however many are blocked. The lists are threaded through the slab's own entries, so they cost eight
+//! bytes each and every step is constant.
 //!
-//! Invariant: a connection is on the second list exactly while it is blocked, and on the first only while it is not.
+//! Invariant: a connection is on one of the lists of the blocked exactly while it is blocked, and on the first only while it is not.
 //!
 //! Next: `deadlines.rs`, the other way in which waiting ends.
 
 use slab::Slab;
 
-use super::connection::{Connection, NOBODY, Output, UNLINKED};
+use super::connection::{Buffers, Connection, Holds, NOBODY, Output, UNLINKED};
 use super::core::Core;
 use super::halves::Receiving;
 
@@ -30,25 +31,74 @@ impl Core {
 
     /// It waits no longer.
     pub(crate) fn leave_waiting(&mut self, slot: u32) {
-        if self.at(slot).output != Output::Blocked {
+        if !self.at(slot).is_blocked() {
             self.waiting.leave(&mut self.connections, slot);
         }
     }
 
     /// Its peer takes nothing for now.
     pub(crate) fn note_blocked(&mut self, slot: u32) {
-        if self.at(slot).output != Output::Blocked {
+        if !self.at(slot).is_blocked() {
             self.waiting.leave(&mut self.connections, slot);
-            self.at_mut(slot).output = Output::Blocked;
-            self.stalled.enter(&mut self.connections, slot);
+            let holds = self.at(slot).buffers.as_deref().map_or(Holds::Nothing, Buffers::holds);
+            self.at_mut(slot).output = Output::Blocked(holds);
+            self.stalled.of(holds).enter(&mut self.connections, slot);
+        }
+    }
+
+    /// What it holds may have become more; while its peer is blocked it can only become more.
+    pub(crate) fn note_holds(&mut self, slot: u32) {
+        let Output::Blocked(held) = self.at(slot).output else { return };
+        let holds = self.at(slot).buffers.as_deref().map_or(Holds::Nothing, Buffers::holds);
+        if holds != held {
+            self.stalled.of(held).leave(&mut self.connections, slot);
+            self.at_mut(slot).output = Output::Blocked(holds);
+            self.stalled.of(holds).enter(&mut self.connections, slot);
         }
     }
 
     /// Its peer takes bytes again, or it does not matter any more.
     pub(crate) fn note_free(&mut self, slot: u32) {
-        if self.at(slot).output == Output::Blocked {
-            self.stalled.leave(&mut self.connections, slot);
+        if let Output::Blocked(holds) = self.at(slot).output {
+            self.stalled.of(holds).leave(&mut self.connections, slot);
             self.at_mut(slot).output = Output::Free;
+        }
+    }
+}
+
+/// Who is blocked, by what they hold, each list from the longest blocked on.
+pub(crate) struct Stalled {
+    nothing: Waiting,
+    frames: Waiting,
+    answers: Waiting,
+}
+
+impl Stalled {
+    /// Nobody is blocked.
+    pub(crate) fn new() -> Stalled {
+        Stalled { nothing: Waiting::new(), frames: Waiting::new(), answers: Waiting::new() }
+    }
+
+    /// How many are blocked.
+    pub(crate) fn len(&self) -> usize {
+        self.nothing.len() + self.frames.len() + self.answers.len()
+    }
+
+    /// The longest blocked of those who hold a large answer.
+    pub(crate) fn first_with_answer(&self) -> Option<u32> {
+        self.answers.first()
+    }
+
+    /// The longest blocked of those who hold the rest of a frame and no large answer.
+    pub(crate) fn first_with_frame(&self) -> Option<u32> {
+        self.frames.first()
+    }
+
+    fn of(&mut self, holds: Holds) -> &mut Waiting {
+        match holds {
+            Holds::Nothing => &mut self.nothing,
+            Holds::Frame => &mut self.frames,
+            Holds::Answer => &mut self.answers,
         }
     }
 }
@@ -71,10 +121,9 @@ impl Waiting {
         self.count
     }
 
-    /// Who waits, oldest first.
-    pub(crate) fn iter<'c>(&self, connections: &'c Slab<Connection>) -> impl Iterator<Item = u32> + use<'c> {
-        let known = |slot: u32| (slot != NOBODY).then_some(slot);
-        std::iter::successors(known(self.oldest), move |&slot| known(connections[slot as usize].newer))
+    /// Who has waited longest.
+    pub(crate) fn first(&self) -> Option<u32> {
+        (self.oldest != NOBODY).then_some(self.oldest)
     }
 
     /// Puts a connection at the end, if it is not on the list.
@@ -129,11 +178,32 @@ mod tests {
         waiting.leave(&mut connections, 2);
         waiting.leave(&mut connections, 0);
         waiting.enter(&mut connections, 0);
-        assert_eq!(waiting.iter(&connections).collect::<Vec<_>>(), [1, 3, 0]);
         assert_eq!(waiting.len(), 3);
-        for slot in [3, 0, 1] {
+        for slot in [1, 3, 0] {
+            assert_eq!(waiting.first(), Some(slot));
             waiting.leave(&mut connections, slot);
         }
-        assert_eq!((waiting.iter(&connections).next(), waiting.len()), (None, 0));
+        assert_eq!((waiting.first(), waiting.len()), (None, 0));
+    }
+
+    #[test]
+    fn who_is_blocked_is_found_by_what_it_holds_and_counted_once() {
+        let mut connections = Slab::new();
+        let mut stalled = Stalled::new();
+        let held = [Holds::Nothing, Holds::Frame, Holds::Answer, Holds::Frame, Holds::Answer];
+        for holds in held {
+            let slot = connections.insert(Connection::new(0, 0, Tick::default())) as u32;
+            stalled.of(holds).enter(&mut connections, slot);
+        }
+        assert_eq!(
+            (stalled.first_with_frame(), stalled.first_with_answer(), stalled.len()),
+            (Some(1), Some(2), 5)
+        );
+        stalled.of(Holds::Frame).leave(&mut connections, 1);
+        stalled.of(Holds::Answer).leave(&mut connections, 2);
+        assert_eq!(
+            (stalled.first_with_frame(), stalled.first_with_answer(), stalled.len()),
+            (Some(3), Some(4), 3)
+        );
     }
 }
