@@ -10,10 +10,10 @@
 //! owed as much as it may be; then the piece in hand is kept, reading stops, and [`drained`](Handler::drained) goes on with both. So
 //! a peer is never owed more than `Limits::output_bytes_max` and two pieces, whatever it does.
 //!
-//! What it cannot do: a tunnel has no end of its own at either side, so a peer that shuts down its sending side counts as gone, and what was on its
-//! way back is lost. A protocol in a tunnel says by its own means that it has finished.
+//! And the end: a peer that has sent everything shuts down its sending side, as `nc` does at the end of its input with `-N`. By default that
+//! counts as going away. Here it is kept, told as `Read(Done)`, and gets the rest of its echo before the tunnel closes.
 
-use encke::{Ctx, Event, Handler, Limits, Reactor, Read, WriteError};
+use encke::{Ctx, Event, HalfClose, Handler, Limits, Reactor, Read, WriteError};
 
 struct Echo;
 
@@ -23,11 +23,10 @@ impl Handler for Echo {
 
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Vec<u8>>) {
         match event {
-            Event::Begin(request) if request.upgrade() == Some("echo") => {
-                if ctx.upgrade("echo", &[]).is_err() {
-                    let _ = ctx.respond(400, &[], b"an upgrade comes without a body, over HTTP/1.1\n");
-                }
-            }
+            Event::Begin(request) if request.upgrade() == Some("echo") => match ctx.upgrade("echo", &[]) {
+                Ok(()) => ctx.on_half_close(HalfClose::Keep),
+                Err(_) => drop(ctx.respond(400, &[], b"an upgrade comes without a body, over HTTP/1.1\n")),
+            },
             Event::Begin(request) => {
                 if (request.method(), request.path()) == ("POST", "/stop") {
                     ctx.core().shutdown();
@@ -40,8 +39,11 @@ impl Handler for Echo {
                     ctx.pause_reading();
                 }
             }
-            // A request's end, a timeout that is borne, or the end of all: the state is dropped by itself.
-            Event::Read(Read::Done) | Event::Error(_) | Event::End(_) => {}
+            // The peer has sent everything: what it is owed goes out, then the end. It comes behind a piece that found no room,
+            // since reading has stopped for that.
+            Event::Read(Read::Done) => ctx.close(),
+            // A timeout that is borne, or the end of all: the state is dropped by itself.
+            Event::Error(_) | Event::End(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -387,10 +387,13 @@ fn echo_upgrade_gives_back_what_it_gets_and_does_not_read_what_nobody_takes() {
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut writer = stream.try_clone().expect("a descriptor is left");
     let rest = piece[sent..].to_vec();
-    let sending = std::thread::spawn(move || writer.write_all(&rest));
-    let mut heard = vec![0; TOTAL];
-    stream.read_exact(&mut heard).expect("all of it comes back");
-    assert!(heard == piece, "in order and whole");
+    let sending = std::thread::spawn(move || {
+        writer.write_all(&rest)?;
+        writer.shutdown(Shutdown::Write)
+    });
+    let mut heard = Vec::with_capacity(TOTAL);
+    stream.read_to_end(&mut heard).expect("all of it comes back, and then the end");
+    assert!(heard == piece, "in order and whole, though its sender shut down its side first");
     sending.join().expect("the writer ends").expect("everything is taken");
 
     drop(tunnels);

@@ -75,8 +75,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         Step::Used(used)
     }
 
-    /// The body is complete: what was collected is given, and the end is told.
-    fn complete(&mut self, slot: u32) {
+    /// The body is complete, or all that comes through a tunnel: what was collected is given, and the end is told.
+    pub(crate) fn complete(&mut self, slot: u32) {
         if self.core.at(slot).receiving == Receiving::Swallow {
             self.await_request(slot);
             return;

@@ -149,7 +149,8 @@ pub enum HalfClose {
     Auto,
     /// It counts as gone, whatever the answer: `Error(Disconnected)`.
     Tell,
-    /// It counts as there until a write fails. Nothing tells of the FIN of a tunnel's peer then, so its protocol has to.
+    /// It counts as there until a write fails. The FIN of a tunnel's peer is told as [`Read::Done`](crate::Read::Done): it has sent
+    /// all that it will, and may still be written to.
     Keep,
 }
 
@@ -325,6 +326,14 @@ impl Connection {
                 is_endless && self.receiving != Receiving::Body && !self.wants_bytes(kept_max)
             }
         }
+    }
+
+    /// Whether all that a tunnel's peer will ever send was read, and the tunnel stays open for the other half.
+    pub(crate) fn is_tunnel_read_out(&self) -> bool {
+        self.receiving == Receiving::Tunnel
+            && self.peer == PeerSide::Closed
+            && self.reading == Reading::Flowing
+            && self.kept() == 0
     }
 
     /// Whether bytes of the peer would be of use, or at least be kept. Of heads at most `kept_max` are.

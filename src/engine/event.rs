@@ -77,7 +77,8 @@ pub enum Read<'a> {
     /// Decoded bytes, lent for the call and consumed by it; never empty. With
     /// [`collect_body`](crate::Ctx::collect_body), the whole body at once (and nothing if it is empty).
     Data(&'a [u8]),
-    /// The body is complete. The answer stays open: input and output are two halves.
+    /// The body is complete. The answer stays open: input and output are two halves. In a tunnel, which begins its input anew, it says
+    /// that the peer has shut down its sending side; only who chose [`HalfClose::Keep`](crate::HalfClose::Keep) hears that.
     Done,
 }
 

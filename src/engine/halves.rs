@@ -14,7 +14,7 @@
 //!     │                                  │                │               ├─Switch─► Tunnel ────┤
 //!     └──Complete── Swallow ◄──Answered──┘                │               │                     │
 //!                                                         └─Finish, Break─┴─────────────────────┘
-//!   Body, Complete ──Switch──► Tunnel
+//!   Body, Complete ──Switch──► Tunnel ──Complete──► Complete
 //!   anything ──Drain──► Drain
 //! ```
 //!
@@ -49,7 +49,7 @@ pub(crate) enum Arrival {
     Bytes,
     /// A head is complete and acceptable.
     Request,
-    /// The body is complete.
+    /// The body is complete, or the peer of a tunnel has sent all.
     Complete,
     /// The answer is complete, and the connection goes on.
     Answered,
@@ -67,7 +67,7 @@ impl Receiving {
         Some(match (self, arrival) {
             (Quiet, Arrival::Bytes) => Head,
             (Head, Arrival::Request) => Body,
-            (Body, Arrival::Complete) => Complete,
+            (Body | Tunnel, Arrival::Complete) => Complete,
             (Body, Arrival::Answered) => Swallow,
             (Complete, Arrival::Answered) | (Swallow, Arrival::Complete) => Quiet,
             (Body | Complete, Arrival::Switch) => Tunnel,
@@ -163,6 +163,7 @@ mod tests {
             (R::Complete, A::Drain, R::Drain),
             (R::Swallow, A::Complete, R::Quiet),
             (R::Swallow, A::Drain, R::Drain),
+            (R::Tunnel, A::Complete, R::Complete),
             (R::Tunnel, A::Drain, R::Drain),
             (R::Drain, A::Drain, R::Drain),
         ];

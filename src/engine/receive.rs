@@ -279,6 +279,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 && (is_cut_short || connection.counts_as_gone(self.core.limits.head_bytes_max))
             {
                 self.fail(slot, Cause::Disconnected);
+            } else if connection.life == Life::Open && connection.is_tunnel_read_out() {
+                self.complete(slot);
             }
             return;
         }

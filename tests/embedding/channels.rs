@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use encke::testing::{OnEvent, Server};
-use encke::{Event, Format, Limits, Message, Read, Since, WireFormat};
+use encke::{Event, Format, HalfClose, Limits, Message, Read, Since, WireFormat};
 
 #[test]
 fn an_encoder_that_writes_nothing_does_not_break_the_stream() {
@@ -102,4 +102,49 @@ fn a_tunnel_whose_peer_has_shut_down_its_sending_side_is_over() {
     assert!(server.received(peer).ends_with("\r\n\r\nhello"));
     assert_eq!(*known.borrow(), ["Error(Disconnected)", "End(Failed)"]);
     assert!(!server.is_open(peer));
+}
+
+/// What a tunnel that keeps half-closed peers is told, and the peer hears, when it sends all of its bytes and then its FIN.
+fn echo_to_the_end(pieces: &[&str]) -> (Vec<String>, String) {
+    let known = Rc::new(RefCell::new(Vec::new()));
+    let notes = Rc::clone(&known);
+    let echo = OnEvent(move |event, ctx| {
+        match &event {
+            Event::Begin(_) => {
+                ctx.upgrade("echo", &[]).expect("it was asked for");
+                ctx.on_half_close(HalfClose::Keep);
+            }
+            Event::Read(Read::Data(bytes)) => ctx.write(bytes).expect("there is room"),
+            Event::Read(Read::Done) => {
+                ctx.write(b", and that was all").expect("the other half is open");
+                ctx.close();
+            }
+            _ => {}
+        }
+        if !matches!(event, Event::Begin(_)) {
+            notes.borrow_mut().push(format!("{event:?}"));
+        }
+    });
+    let mut server = Server::new(echo, Limits::default());
+    let peer = server.connect();
+    for piece in pieces {
+        server.send(peer, piece);
+    }
+    server.half_close(peer);
+    assert!(!server.is_open(peer));
+    let heard = server.received(peer);
+    (known.borrow().clone(), heard.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_tunnel_that_keeps_half_closed_peers_is_told_of_their_end_once_and_may_still_answer() {
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    let (told, heard) = echo_to_the_end(&[head, "hello"]);
+    assert_eq!(told.last().map(String::as_str), Some("End(Closed)"));
+    assert_eq!(told.iter().filter(|event| *event == "Read(Done)").count(), 1, "{told:?}");
+    assert_eq!(heard, "hello, and that was all");
+    // Also if the end comes with the head, or nothing was ever sent.
+    let together = format!("{head}hello");
+    assert_eq!(echo_to_the_end(&[&together]).1, "hello, and that was all");
+    assert_eq!(echo_to_the_end(&[head]).1, ", and that was all");
 }

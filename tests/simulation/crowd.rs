@@ -142,7 +142,9 @@ fn talker(rng: &mut Rng) -> Vec<Step> {
     let fields = vec![("Expect", "100-continue")];
     let expecting = Ask { fields, ..Ask::post("d=respond:200:ok", body(rng)) };
     let fields = vec![("Connection", "upgrade"), ("Upgrade", "echo")];
-    let tunnel = Ask { fields, ..Ask::get("b=up:echo&r=echo,stale") };
+    let query =
+        *rng.pick(&["b=up:echo&r=echo,stale", "b=up:echo,keep&r=echo&d=close", "d=up:echo,keep&r=echo"]);
+    let tunnel = Ask { fields, ..Ask::get(query) };
     let mut script = vec![appetite(rng), pace(rng), Step::Ask(ask), Step::Wait(rng.millis(0, 4_000))];
     match rng.between(0, 3) {
         0 => script.extend([Step::Ask(head), Step::Ask(Ask::get("b=stale,respond:204:x"))]),

@@ -160,15 +160,15 @@ pub(crate) fn promptness(entries: &[Entry]) -> Verdict {
     Ok(())
 }
 
-/// `Read(Done)` comes at most once, and no `Read` behind it but in a tunnel; `Data` is never empty.
+/// `Read(Done)` comes at most once, and no `Read` behind it; `Data` is never empty. A tunnel begins anew.
 pub(crate) fn reads(entries: &[Entry]) -> Verdict {
     for (tag, facts) in by_exchange(entries) {
-        let (mut is_done, mut is_tunnel) = (false, false);
+        let mut is_done = false;
         for entry in facts {
             match &entry.fact {
-                Fact::Switched => is_tunnel = true,
+                Fact::Switched => is_done = false,
                 Fact::Data(bytes) if bytes.is_empty() => return Err(format!("exchange {tag} read nothing")),
-                Fact::Data(_) if is_done && !is_tunnel => {
+                Fact::Data(_) if is_done => {
                     return Err(format!("exchange {tag} read on behind Read(Done)"));
                 }
                 Fact::Done if is_done => return Err(format!("exchange {tag} was done twice")),

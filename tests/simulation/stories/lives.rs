@@ -227,6 +227,37 @@ fn upgrade_tunnel() {
 }
 
 #[test]
+fn a_tunnel_may_go_on_when_its_peer_has_shut_down_its_sending_side() {
+    let mut world = world(|_| {});
+    let fields = vec![("Connection", "upgrade"), ("Upgrade", "echo")];
+    // The request is done before the tunnel begins, and then its input is too.
+    let ask = Step::Ask(Ask { fields, ..Ask::get("d=up:echo,keep,timer:50&r=echo&k=w:late,close") });
+    let script =
+        vec![ask, Step::Wait(ms(10)), Step::Raw(b"ping".to_vec(), vec![]), Step::Sent, Step::Fin, Step::End];
+    guest(&mut world, script);
+    tells(
+        world,
+        r#"
+       0.000 peer 0 connects
+       0.000 peer 0 asks GET d=up:echo,keep,timer:50&r=echo&k=w:late,close
+       0.000 app 0.0: Begin
+       0.000 app 0.0: Read(Done)
+       0.000 peer 0 hears 101 connection: upgrade, upgrade: echo
+       0.010 peer 0 shuts its side down
+       0.010 app 0.0: Read("ping")
+       0.010 app 0.0: Read(Done)
+       0.010 app 0.0: refused: Begun
+       0.010 peer 0 hears "ping"
+       0.060 app 0.0: timer 1
+       0.060 app 0.0: End(Closed)
+       0.060 peer 0 hears "=0.0.late\n"
+       0.060 peer 0 hears the connection close
+       0.060 peer 0 hears the end of the answer
+        "#,
+    );
+}
+
+#[test]
 fn http10_stream_unframed() {
     let mut world = world(|_| {});
     let ask = Ask { version: Version::Http10, ..Ask::get("b=w:one,timer:100&k=w:two,close") };
