@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use encke::http::query;
 use encke::{
-    Cause, Core, Ctx, Event, ExchangeId, HalfClose, Handler, MessageId, Read, RequestHead, WriteError,
+    Cause, Core, Ctx, Event, ExchangeId, HalfClose, Handle, Handler, MessageId, Read, RequestHead, WriteError,
 };
 
 use crate::history::{Fact, SharedLog, Tag};
@@ -36,6 +36,9 @@ pub(crate) struct App {
     pub(crate) open: Vec<(Tag, ExchangeId)>,
     /// Exchanges whose answer has begun with the application's own head.
     begun: Vec<Tag>,
+    /// What threads have of exchanges: of those that are open, and of some that have ended.
+    lent: Vec<(Tag, Handle)>,
+    returned: Vec<Handle>,
 }
 
 /// What the application keeps for one exchange.
@@ -62,7 +65,8 @@ pub(crate) type Context<'a> = Ctx<'a, Plan>;
 
 impl App {
     pub(crate) fn new(log: SharedLog) -> App {
-        App { log, ended: Vec::new(), open: Vec::new(), begun: Vec::new() }
+        let (lent, returned) = (Vec::new(), Vec::new());
+        App { log, ended: Vec::new(), open: Vec::new(), begun: Vec::new(), lent, returned }
     }
 
     pub(crate) fn note(&self, ctx: &Context<'_>, fact: Fact) {
@@ -140,6 +144,11 @@ impl App {
             "park" => self.park(first, number_of(second), third, ctx),
             "take" => self.answer_poll(ctx),
             "pub" => self.publish(first, second.to_owned(), third, ctx),
+            "burst" => {
+                for each in 0..number_of(second) {
+                    self.publish(first, format!("b{each}"), "", ctx);
+                }
+            }
             "pubread" => {
                 let read = std::mem::take(&mut ctx.state.read);
                 self.publish(first, String::from_utf8_lossy(&read).into_owned(), second, ctx);
@@ -161,6 +170,10 @@ impl App {
                 let switched = ctx.upgrade(first, &[(TAG_FIELD, &tag)]);
                 self.check(switched, ctx);
                 self.note(ctx, Fact::Switched);
+            }
+            "lend" => {
+                self.note(ctx, Fact::Lent);
+                self.lent.push((tag(ctx), ctx.handle()));
             }
             "stale" => self.use_stale_handles(ctx),
             other => unreachable!("no such action: {other}"),
@@ -252,6 +265,25 @@ impl App {
         }
     }
 
+    /// Does what a thread does with the handle that it was lent.
+    pub(crate) fn work_elsewhere(&mut self, number: usize, deed: usize) {
+        if self.lent.is_empty() {
+            return;
+        }
+        let (tag, handle) = &self.lent[number % self.lent.len()];
+        match deed % 6 {
+            0..=2 => drop(handle.write(format!("={tag}.elsewhere\n"))),
+            3 => drop(handle.write(format!("={tag}.{}\n", "y".repeat(deed * 10)))),
+            4 => drop(handle.set_timeout(Duration::from_millis(20))),
+            _ => {
+                // It may be known to have ended, and is not asked to end then.
+                if handle.close().is_ok() {
+                    self.log.borrow_mut().note(*tag, Fact::CloseAsked);
+                }
+            }
+        }
+    }
+
     /// Does with every handle that has ended what a forgotten thread would do.
     fn use_stale_handles(&mut self, ctx: &mut Context<'_>) {
         for stale in self.ended.clone() {
@@ -264,6 +296,9 @@ impl App {
             core.abort(stale);
             let outcome = if core.is_open(stale) { Ok(()) } else { outcome };
             self.note(ctx, Fact::Stale(outcome));
+        }
+        for handle in &self.returned {
+            self.note(ctx, Fact::Stale(handle.write("STRAY").and(handle.close())));
         }
     }
 }
@@ -295,6 +330,11 @@ impl Handler for App {
                 self.act("e", ctx);
                 let id = ctx.id();
                 self.open.retain(|(_, open)| *open != id);
+                let over =
+                    self.lent.extract_if(.., |(_, handle)| handle.id() == id).map(|(_, handle)| handle);
+                self.returned.extend(over);
+                let known = self.returned.len().saturating_sub(8);
+                self.returned.drain(..known);
                 self.ended.push(id);
                 if self.ended.len() > 8 {
                     self.ended.remove(0);

@@ -113,6 +113,7 @@ pub(crate) fn publisher(rng: &mut Rng) -> Vec<Step> {
                 "b=pub:{channel}:{}:{key},respond:200:ok",
                 "x".repeat(rng.magnitude(1, 200))
             )),
+            5 => Ask::get(format!("b=burst:{channel}:{},respond:200:ok", rng.magnitude(1, 300))),
             _ => {
                 let hold = if rng.chance(50) { format!("hold:{channel},") } else { String::new() };
                 let collect = *rng.pick(&["collect:5000", "max:5000"]);

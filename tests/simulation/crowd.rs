@@ -66,6 +66,7 @@ pub(crate) fn populate(world: &mut World, rng: &mut Rng) -> Crowd {
             }
             5 => talker(rng),
             6 => liar(rng),
+            7 if rng.chance(30) => glutton(rng),
             7 => quitter(rng),
             8 => {
                 shape.outbound_max = shape.outbound_max.max(500);
@@ -136,6 +137,9 @@ fn talker(rng: &mut Rng) -> Vec<Step> {
         "b=tell",
         "b=sized:30,w:0123456789,close",
         "e=panic",
+        "b=start,lend",
+        "b=start,lend,timer:900&k=w:mine,close",
+        "b=start,lend,lend&d=w:done&t=close",
     ]);
     let ask = Ask { version: version(rng), ..Ask::post(query, body(rng)) };
     let head = Ask { method: "HEAD", ..Ask::get("b=w:x,close") };
@@ -143,7 +147,7 @@ fn talker(rng: &mut Rng) -> Vec<Step> {
     let expecting = Ask { fields, ..Ask::post("d=respond:200:ok", body(rng)) };
     let fields = vec![("Connection", "upgrade"), ("Upgrade", "echo")];
     let query =
-        *rng.pick(&["b=up:echo&r=echo,stale", "b=up:echo,keep&r=echo&d=close", "d=up:echo,keep&r=echo"]);
+        *rng.pick(&["b=up:echo&r=echo,stale", "b=up:echo,keep&r=echo&d=close", "d=up:echo,keep,timer:3000&r=echo&k=close"]);
     let tunnel = Ask { fields, ..Ask::get(query) };
     let mut script = vec![appetite(rng), pace(rng), Step::Ask(ask), Step::Wait(rng.millis(0, 4_000))];
     match rng.between(0, 3) {
@@ -193,6 +197,18 @@ fn quitter(rng: &mut Rng) -> Vec<Step> {
     let ask = Step::Ask(Ask::post(query, body(rng)));
     let wait = Step::Wait(rng.millis(0, 3_000));
     vec![pace, ask, wait, rng.pick(&[Step::Fin, Step::Reset, Step::Leave]).clone()]
+}
+
+/// Asks for more and more and reads little of it, or nothing.
+fn glutton(rng: &mut Rng) -> Vec<Step> {
+    let mut script = vec![appetite(rng)];
+    for _ in 0..rng.between(5, 40) {
+        let query = *rng.pick(&["b=fill:3000&f=close", "b=respond:200:ok", "b=big:2000,close"]);
+        script.push(Step::Ask(Ask::get(query)));
+    }
+    script
+        .extend([Step::Wait(rng.millis(0, 9_000)), rng.pick(&[Step::Fin, Step::Reset, Step::Leave]).clone()]);
+    script
 }
 
 /// Does everything right: one request after the other, or pipelined, each with an answer that ends.

@@ -2,7 +2,7 @@
 //!
 //! Then nobody who reads loses anything: there is no gap, no overrun and no cut, whatever the dead ones do, in every mode; except that who
 //! polls is away between two polls, holds no ring meanwhile, and is only told.
-//! `ENCKE_HEALTHY_SEED=n` replays one.
+//! `ENCKE_HEALTHY_SEED=n` replays one, `ENCKE_SEEDS=n` runs the first n.
 //!
 //! Next: `storms.rs`, where everything goes wrong.
 
@@ -15,32 +15,23 @@ use crate::keeping;
 use crate::oracle;
 use crate::rng::Rng;
 use crate::script::{Ask, Body, CURSOR, Pace, Step};
+use crate::seeds;
 use crate::shape::{Manner, Shape};
 use crate::world::{Poll, World};
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 100;
 
 #[test]
 fn healthy_readers_lose_nothing_beside_dead_ones() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seeds = match (number("ENCKE_HEALTHY_SEED"), number("ENCKE_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, seeds) => 0..seeds.map_or(SEEDS, |seeds| seeds / 5),
-    };
-    let mut held = 0;
-    for seed in seeds.clone() {
-        held += storm(seed).unwrap_or_else(|objection| {
-            panic!("ENCKE_HEALTHY_SEED={seed} cargo test --test simulation healthy: {objection}")
-        });
-    }
-    assert!(
-        held > 0 || seeds.end - seeds.start < SEEDS,
-        "publishers had no reason to wait, so this proves nothing"
-    );
+    let seeds = seeds::chosen("ENCKE_HEALTHY_SEED", SEEDS);
+    let is_enough = seeds.end - seeds.start >= SEEDS;
+    let replay = "ENCKE_HEALTHY_SEED={} cargo test --test simulation healthy -- --nocapture";
+    let held = seeds::run("healthy worlds", seeds, replay, storm);
+    assert!(held > 0 || !is_enough, "publishers had no reason to wait, so this proves nothing");
 }
 
 /// One world. Says how often a publisher had to wait.
-fn storm(seed: u64) -> Result<usize, String> {
+fn storm(seed: u64) -> Result<u64, String> {
     let mut rng = Rng::new(seed);
     let manner = *rng.pick(&[Poll::Calm, Poll::Wild]);
     let mut world = World::new(limits(&mut rng), manner, rng.next());
@@ -71,7 +62,7 @@ fn storm(seed: u64) -> Result<usize, String> {
     oracle::judge(&log, &heard, &crowd, world.engine.core().limits())?;
     keeping::health(&log.entries, &heard, &crowd.diligent)?;
     oracle::leftovers(&world.engine)?;
-    Ok(keeping::holds(&log.entries))
+    Ok(keeping::holds(&log.entries) as u64)
 }
 
 /// Reads at once, over a good link, to the end.

@@ -75,6 +75,8 @@ pub(crate) enum Fact {
     Timer(u64),
     /// Body bytes that the engine took.
     Wrote(Vec<u8>),
+    /// A handle was given away: from here on other threads write too, and what comes too late is dropped.
+    Lent,
     /// A call that the engine refused.
     Refused(WriteError),
     Switched,
@@ -252,9 +254,12 @@ fn tell(fact: &Fact) -> String {
             let ended = if *ended { ", the last" } else { "" };
             format!("takes {messages} through {cursor}{gap}{ended}")
         }
-        Fact::Wrote(_) | Fact::Switched | Fact::AbortAsked | Fact::CloseAsked | Fact::Unsubscribed => {
-            String::new()
-        }
+        Fact::Wrote(_)
+        | Fact::Lent
+        | Fact::Switched
+        | Fact::AbortAsked
+        | Fact::CloseAsked
+        | Fact::Unsubscribed => String::new(),
     }
 }
 

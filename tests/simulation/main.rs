@@ -5,7 +5,8 @@
 //! ```
 //!
 //! * Stories: named scripts, each with the transcript of what happened as golden text.
-//! * Storms: many seeds, each a world of its own. `ENCKE_SEED=n` replays one, `ENCKE_SEEDS=n` runs more of them.
+//! * Storms: many seeds, each a world of its own. `ENCKE_SEED=n` replays one, `ENCKE_SEEDS=n` runs more of them. The long run is
+//!   `ENCKE_SEEDS=100000 cargo test --release --test simulation storms -- --nocapture`, which shows how far it has come.
 //!
 //! Next: `rng.rs`, and from there as each file says.
 
@@ -20,12 +21,15 @@ mod hearing;
 mod history;
 mod keeping;
 mod link;
+mod mishaps;
 mod oracle;
 mod peer;
 mod record;
 mod rng;
 mod script;
+mod seeds;
 mod shape;
+mod shares;
 mod stories;
 mod storms;
 mod words;

@@ -241,6 +241,13 @@ pub(crate) fn pollution(entries: &[Entry], heard: &[Heard]) -> Verdict {
         if facts.iter().any(|entry| matches!(entry.fact, Fact::Subscribed { .. })) {
             continue;
         }
+        if facts.iter().any(|entry| entry.fact == Fact::Lent) {
+            // What threads wrote and came too late is dropped; what came is whole, and its own.
+            if let Some(line) = stray(&tag.to_string(), &answer.body) {
+                return Err(format!("the answer to {tag} holds {line:?}, which was not written for it"));
+            }
+            continue;
+        }
         let wrote =
             concatenated(facts, |fact| if let Fact::Wrote(bytes) = fact { Some(bytes) } else { None });
         let is_whole = matches!(answer.outcome, Outcome::Complete(_));
@@ -257,6 +264,14 @@ pub(crate) fn pollution(entries: &[Entry], heard: &[Heard]) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// A line that an exchange would not have written.
+fn stray(tag: &str, body: &[u8]) -> Option<String> {
+    let lines = body.split_inclusive(|&byte| byte == b'\n').map(String::from_utf8_lossy);
+    let is_own = |line: &str| line.strip_prefix('=').and_then(|line| line.strip_prefix(tag)).is_some();
+    // The last may be cut where the answer is.
+    lines.into_iter().find(|line| line.ends_with('\n') && !is_own(line)).map(|line| line.into_owned())
 }
 
 /// An answer without a name is the engine's own: a refusal in its words, or empty. The application names all that it writes.

@@ -27,10 +27,12 @@ use crate::app::App;
 use crate::channels::lost;
 use crate::history::{Heard, Sample, SharedLog};
 use crate::link::{Link, Shared, Wire};
+use crate::mishaps::{Machine, Mishap};
 use crate::peer::Peer;
 use crate::rng::Rng;
 use crate::script::Step;
 use crate::shape::Shape;
+use crate::shares::{Share, excess};
 
 pub(crate) type TheEngine = Engine<Link, App>;
 
@@ -44,7 +46,11 @@ pub(crate) const CHANNELS: [&str; 3] = ["news", "chat", "odd"];
 pub(crate) struct World {
     pub(crate) engine: TheEngine,
     pub(crate) log: SharedLog,
+    /// The time that was lived.
     pub(crate) now: Instant,
+    machine: Machine,
+    /// What the engine did beyond its share in one call.
+    excess: Option<String>,
     peers: Vec<Guest>,
     /// Connections that their peers have left and the engine has not.
     left: Vec<Left>,
@@ -89,6 +95,7 @@ enum Happening {
     LastReport(ConnectionId),
     Stale(ConnectionId),
     Deed(Deed),
+    Mishap(Mishap),
 }
 
 /// How readiness is reported.
@@ -104,11 +111,14 @@ impl World {
     pub(crate) fn new(limits: Limits, manner: Poll, seed: u64) -> World {
         quiet();
         let log: SharedLog = Rc::default();
-        let engine = Engine::new(App::new(Rc::clone(&log)), limits, 7, World::clock(Instant::default()));
+        let machine = Machine::sound();
+        let engine = Engine::new(App::new(Rc::clone(&log)), limits, 7, machine.now(Instant::default()));
         World {
             engine: engine.expect("limits that can work"),
             log,
             now: Instant::default(),
+            machine,
+            excess: None,
             peers: Vec::new(),
             left: Vec::new(),
             happenings: BinaryHeap::new(),
@@ -123,8 +133,22 @@ impl World {
         }
     }
 
-    fn clock(at: Instant) -> Now {
-        Now { at, unix_seconds: 1_700_000_000 + at.as_micros() / 1_000_000 }
+    /// The time on the engine's machine.
+    fn clock(&self) -> Now {
+        self.machine.now(self.now)
+    }
+
+    /// When the engine wants its next turn, in the time that is lived.
+    fn next_deadline(&self) -> Option<Instant> {
+        self.engine.next_deadline().map(|at| self.machine.lived(at))
+    }
+
+    /// Lets the engine work, and notes if it does more than its share at once.
+    fn works(&mut self, share: Share, work: impl FnOnce(&mut TheEngine, Now)) {
+        let (now, before) = (self.clock(), *self.engine.core().counters());
+        work(&mut self.engine, now);
+        let core = self.engine.core();
+        self.excess = self.excess.take().or_else(|| excess(&before, core.counters(), core.limits(), share));
     }
 
     /// A peer that connects at a time and follows a script.
@@ -141,6 +165,16 @@ impl World {
     /// Something else that happens at a time.
     pub(crate) fn deed_at(&mut self, at: Duration, deed: impl FnOnce(&mut TheEngine, Now) + 'static) {
         self.happens(Instant::default() + at, Happening::Deed(Box::new(deed)));
+    }
+
+    /// Something that happens to the machine at a time.
+    pub(crate) fn mishap_at(&mut self, at: Duration, mishap: Mishap) {
+        self.happens(Instant::default() + at, Happening::Mishap(mishap));
+    }
+
+    /// From here on no more connections than these can be open at once.
+    pub(crate) fn limit_descriptors(&mut self, most: usize) {
+        self.machine.limit_descriptors(most);
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
@@ -172,16 +206,19 @@ impl World {
         for happening in due {
             self.happen(happening);
         }
-        if has_happened || self.engine.next_deadline().is_some_and(|at| at <= self.now) {
+        if has_happened || self.next_deadline().is_some_and(|at| at <= self.now) {
             self.turn();
             self.check_progress(has_happened)?;
+        }
+        if let Some(excess) = self.excess.take() {
+            return Err(excess);
         }
         while let Some((id, link)) = self.engine.next_closed() {
             self.close(id, link);
         }
         self.watch();
         let happening = self.happenings.peek().map(|Reverse((at, ..))| *at);
-        let next = [happening, self.engine.next_deadline()].into_iter().flatten().min();
+        let next = [happening, self.next_deadline()].into_iter().flatten().min();
         match next {
             Some(next) if next <= end => {
                 // A turn takes time too, so that others may come between two of them.
@@ -194,7 +231,7 @@ impl World {
 
     fn turn(&mut self) {
         self.turns += 1;
-        self.engine.turn(World::clock(self.now));
+        self.works(Share::Turn, |engine, now| engine.turn(now));
         self.sample();
     }
 
@@ -202,7 +239,7 @@ impl World {
     fn sample(&mut self) {
         let stats = self.engine.core().hub().stats();
         let (messages, channels) = (stats.messages, stats.channels);
-        let is_busy = self.engine.next_deadline().is_some_and(|at| at <= self.now);
+        let is_busy = self.next_deadline().is_some_and(|at| at <= self.now);
         let (memory, held, at) = (stats.memory, stats.held, Instant::default());
         let sample = Sample { at, messages, channels, memory, held, is_busy };
         let mut log = self.log.borrow_mut();
@@ -256,7 +293,6 @@ impl World {
     }
 
     fn happen(&mut self, happening: Happening) {
-        let now = World::clock(self.now);
         match happening {
             Happening::Connect(index) => self.connect(index),
             Happening::Wake(index, at) => {
@@ -277,26 +313,52 @@ impl World {
             Happening::LastReport(id) => self.report_left(id),
             Happening::Stale(id) => {
                 let all = Readiness { readable: true, writable: true, read_closed: true, error: true };
-                self.engine.ready(id, all, now);
+                self.works(Share::One, |engine, now| engine.ready(id, all, now));
             }
-            Happening::Deed(deed) => deed(&mut self.engine, now),
+            Happening::Deed(deed) => {
+                let now = self.clock();
+                deed(&mut self.engine, now);
+            }
+            Happening::Mishap(mishap) => {
+                self.log.borrow_mut().say(&format!("the machine: {mishap:?}"));
+                self.machine.befalls(mishap);
+            }
         }
     }
 
     /// Accepts a peer's connection. Whatever was there before is reported as a poll does when a socket is registered.
     fn connect(&mut self, index: usize) {
+        if self.peers[index].link.is_none() {
+            // It has come back meanwhile, and was accepted.
+            return self.accept_waiting();
+        }
+        if !self.machine.may_accept(index) {
+            return self.wake_at(index, self.now);
+        }
         let Some(link) = self.peers[index].link.take() else { return };
         self.log.borrow_mut().say(&format!("peer {index} connects"));
         let wire = Rc::clone(&link.0);
-        match self.engine.open(link, World::clock(self.now)) {
+        let now = self.clock();
+        match self.engine.open(link, now) {
             Ok(id) => {
                 self.peers[index].id = Some(id);
                 let level = wire.borrow().level();
                 wire.borrow_mut().edges = level;
             }
-            Err(link) => drop(link),
+            Err(link) => {
+                drop(link);
+                self.machine.give_back();
+                self.accept_waiting();
+            }
         }
         self.wake_at(index, self.now);
+    }
+
+    /// The next peer in the kernel's backlog has its turn, if a descriptor is free.
+    fn accept_waiting(&mut self) {
+        if let Some(index) = self.machine.next_waiting() {
+            self.happens(self.now, Happening::Connect(index));
+        }
     }
 
     /// A peer has left its connection, and will be back on another one.
@@ -317,7 +379,7 @@ impl World {
         let Some(left) = self.left.iter_mut().find(|left| left.id == id) else { return };
         left.is_report_due = false;
         let edges = std::mem::take(&mut left.wire.borrow_mut().edges);
-        self.engine.ready(id, edges, World::clock(self.now));
+        self.works(Share::One, |engine, now| engine.ready(id, edges, now));
     }
 
     fn wake_at(&mut self, index: usize, at: Instant) {
@@ -342,7 +404,7 @@ impl World {
             edges.read_closed |= level.read_closed;
         }
         drop(wire);
-        self.engine.ready(id, edges, World::clock(self.now));
+        self.works(Share::One, |engine, now| engine.ready(id, edges, now));
     }
 
     /// Whoever has news is told of it, a little later.
@@ -395,6 +457,8 @@ impl World {
 
     fn close(&mut self, id: ConnectionId, link: Link) {
         drop(link);
+        self.machine.give_back();
+        self.accept_waiting();
         self.left.retain(|left| left.id != id);
         if let Some(index) = self.peers.iter().position(|guest| guest.id == Some(id)) {
             self.peers[index].id = None;
