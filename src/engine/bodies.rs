@@ -38,7 +38,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             }
         };
         if used > 0 {
-            core.note_body_bytes(slot, used);
+            let data = if let Part::Data(data) = part { data.len() } else { 0 };
+            core.note_body_bytes(slot, data);
         }
         let data = match part {
             Part::More => return if used > 0 { Step::Used(used) } else { Step::Wait },
@@ -132,15 +133,17 @@ const NO_ROOM: Refusal = Refusal::new(503, "there is no memory left for this bod
 pub(crate) const TOO_LARGE: Refusal = Refusal::new(413, "the body is larger than is accepted here");
 
 impl Core {
-    /// Bytes of a body restart its clock, and the exchange's.
-    fn note_body_bytes(&mut self, slot: u32, bytes: usize) {
+    /// Bytes of a body have come, `data` of them without their framing: they restart its clock and the exchange's, and count for its
+    /// rate.
+    fn note_body_bytes(&mut self, slot: u32, data: usize) {
         let tick = self.tick;
+        let rate = self.limits.body_rate_min;
         let connection = self.at_mut(slot);
         connection.since = tick;
         let buffers = self.buffers(slot);
         buffers.go_on = Continue::No;
         buffers.body_since = tick;
-        buffers.rate_bytes += bytes as u64;
+        buffers.note_rate(tick, data, rate);
     }
 
     /// Counts decoded bytes; says whether they are within the bound.

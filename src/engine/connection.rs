@@ -402,7 +402,7 @@ pub(crate) struct Buffers {
     pub(crate) refusal_fields: Option<Box<OwnFields>>,
     /// When a byte of the body last came: what the body timeout counts from.
     pub(crate) body_since: Tick,
-    /// Since when, and how many bytes since then: what the body's least rate is counted from.
+    /// Since when, and how many bytes of data since then: what the body's least rate is counted from.
     pub(crate) rate_since: Tick,
     pub(crate) rate_bytes: u64,
     /// The rest of a message's frame that the peer took a part of. Goes out before `output`.

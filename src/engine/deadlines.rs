@@ -5,7 +5,7 @@
 //! | head | accepting, or the head's first byte | a head is awaited | 408, or a plain close if not a byte has come |
 //! | keep-alive | the last byte of the last answer | nothing has come since | close |
 //! | body | the last byte of it | the body is governed and not paused | `Error(Stalled(Sending))`, 408 |
-//! | body rate | the body's beginning | the same | the same |
+//! | body rate | when the body was last not behind it | the same | the same |
 //! | write | the last byte taken | the peer is blocked | `Error(Stalled(Reading))`, close |
 //! | comet | the last byte read or written | an exchange is open | `Error(Timeout)`, again each period |
 //! | heartbeat | the last byte taken | a subscriber's format has one | a heartbeat |
@@ -88,14 +88,30 @@ impl Buffers {
     fn body_deadline(&self, limits: &Limits) -> Tick {
         let patience = ticks(limits.body_timeout);
         let progress = self.body_since.plus(patience);
-        let rate = u64::from(limits.body_rate_min);
-        if rate == 0 {
+        if limits.body_rate_min == 0 {
             return progress;
         }
-        const TICKS_PER_SECOND: u64 = 1_000_000 / Tick::MICROS;
-        let earned = (self.rate_bytes * TICKS_PER_SECOND / rate).min(u64::from(u32::MAX / 8));
-        progress.earlier(self.rate_since.plus(patience + earned as u32))
+        progress.earlier(self.rate_since.plus(patience + earned(self.rate_bytes, limits.body_rate_min)))
     }
+
+    /// Counts `data` bytes for the rate. Whoever is not behind begins anew: what was sent fast earlier buys no right to drip now, so
+    /// the rate holds over any stretch of the body that is longer than its timeout.
+    pub(crate) fn note_rate(&mut self, now: Tick, data: usize, rate: u32) {
+        self.rate_bytes += data as u64;
+        if data > 0
+            && rate > 0
+            && i64::from(earned(self.rate_bytes, rate)) >= i64::from(now.since(self.rate_since))
+        {
+            self.rate_since = now;
+            self.rate_bytes = 0;
+        }
+    }
+}
+
+/// How long a body may take for so many bytes, at a rate in bytes a second.
+fn earned(bytes: u64, rate: u32) -> u32 {
+    const TICKS_PER_SECOND: u64 = 1_000_000 / Tick::MICROS;
+    (bytes * TICKS_PER_SECOND / u64::from(rate)).min(u64::from(u32::MAX / 8)) as u32
 }
 
 impl Core {

@@ -118,6 +118,7 @@ fn limits(history: &HistoryFlags, waits: &WaitFlags, bounds: &BoundFlags) -> Res
     size_within("--history-bytes", history.history_bytes, 1, 1 << 30)?;
     size_within("--max-head", bounds.max_head, 64, 1 << 20)?;
     size_within("--max-body", bounds.max_body, 1, 1 << 30)?;
+    size_within("--body-rate", waits.body_rate, 0, 1 << 30)?;
     let memory = memory(history, bounds)?;
     if history.history_bytes > memory && history.history_bytes != Limits::default().history_bytes_max as u64 {
         return Err(format!(
@@ -144,6 +145,7 @@ fn limits(history: &HistoryFlags, waits: &WaitFlags, bounds: &BoundFlags) -> Res
         connections_per_address_max: bounds.max_connections_per_ip,
         head_timeout: waits.head_timeout,
         body_timeout: waits.body_timeout,
+        body_rate_min: waits.body_rate as u32,
         keep_alive_timeout: waits.keep_alive,
         write_timeout: waits.write_timeout,
         comet_timeout: waits.comet_timeout,
@@ -271,7 +273,7 @@ mod tests {
     fn each_flag_reaches_its_limit() {
         let config = config(
             "--history-count 5 --history-bytes 2KiB --history-age 3s --memory 4MiB --max-channels 6 \
-             --max-connections-per-ip 7 --grace 800ms --poll-timeout 9s --jsonp --no-demo --max-body 1MiB",
+             --max-connections-per-ip 7 --body-rate 1KiB --grace 800ms --poll-timeout 9s --jsonp --no-demo --max-body 1MiB",
         )
         .expect("this works");
         let expected = Limits {
@@ -282,6 +284,7 @@ mod tests {
             memory_bytes_max: 4 << 20,
             channels_max: 6,
             connections_per_address_max: 7,
+            body_rate_min: 1 << 10,
             grace: Duration::from_millis(800),
             ..Limits::default()
         };
@@ -330,6 +333,7 @@ mod tests {
             ("--grace 11s", "at most 10s"),
             ("--max-head 1", "64B to 1MiB"),
             ("--max-body 0", "1B to 1GiB"),
+            ("--body-rate 2GiB", "0B to 1GiB"),
             ("--max-body 17MiB", "the usual --memory 64MiB: give --memory 68MiB"),
             ("--max-body 1MiB --memory 3MiB", "of --memory 3MiB"),
             ("--memory 1KiB", "64KiB to 1024GiB"),

@@ -125,6 +125,9 @@ pub(super) struct WaitFlags {
     /// For the next byte of a request's body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(super) body_timeout: Duration,
+    /// The slowest body that is borne, in bytes a second; 0 is any
+    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = size)]
+    pub(super) body_rate: u64,
     /// Between two requests on a connection; 0 is none
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = time_or_never)]
     pub(super) keep_alive: Duration,

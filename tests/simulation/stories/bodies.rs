@@ -179,12 +179,12 @@ fn body_dripped_is_408() {
         r#"
        0.000 peer 0 connects
        0.000 app 0.0: Begin
-       2.130 app 0.0: Error(Stalled(Sending))
-       2.130 app 0.0: End(Failed)
-       2.130 peer 0 hears 408 content-length: 58, connection: close
-       2.130 peer 0 hears "{\"error\":\"the body did not come in time; send it faster\"}\n"
-       2.130 peer 0 hears the end of the answer
-       2.130 peer 0 hears the connection close
+       2.100 app 0.0: Error(Stalled(Sending))
+       2.100 app 0.0: End(Failed)
+       2.100 peer 0 hears 408 content-length: 58, connection: close
+       2.100 peer 0 hears "{\"error\":\"the body did not come in time; send it faster\"}\n"
+       2.100 peer 0 hears the end of the answer
+       2.100 peer 0 hears the connection close
         "#,
     );
 }
