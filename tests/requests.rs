@@ -4,7 +4,10 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `ends.rs` | the peer's end, wherever in a request it comes |
 //! | `waits.rs` | heads and bodies that come drop by drop, in virtual time |
 
+#[path = "requests/ends.rs"]
+mod ends;
 #[path = "requests/waits.rs"]
 mod waits;

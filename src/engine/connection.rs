@@ -292,6 +292,14 @@ impl Connection {
         self.buffers.as_ref().map_or(0, |buffers| buffers.input.len())
     }
 
+    /// Whether a part of a head has come. Blank lines before it are none (RFC 9112 §2.2): some peers end their requests with one, and
+    /// are owed nothing for it.
+    pub(crate) fn has_part_of_head(&self) -> bool {
+        let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        self.receiving == Receiving::Head
+            && self.buffers.as_ref().is_some_and(|buffers| !buffers.input.iter().all(is_blank))
+    }
+
     /// Whether the body's bounds and timeouts hold: while it is collected or discarded, and until an answer begins. After that only
     /// the comet timeout governs it, for a long conversation over one request is what Comet is for.
     pub(crate) fn is_body_governed(&self) -> bool {

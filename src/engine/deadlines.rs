@@ -148,7 +148,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let waits = self.core.at(slot).waits(&self.core.limits);
         for (_, wait) in waits.into_iter().flatten().filter(|(end, _)| end.is_due(now)) {
             match wait {
-                Wait::Head if self.core.at(slot).kept() > 0 => {
+                Wait::Head if self.core.at(slot).has_part_of_head() => {
                     self.refuse_kept(
                         slot,
                         Refusal::new(408, "the head did not come in time; send it faster"),

@@ -288,15 +288,14 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             return;
         }
         match connection.receiving {
-            Receiving::Head if connection.kept() > 0 && connection.owed() == 0 => {
+            Receiving::Head if connection.has_part_of_head() && connection.owed() == 0 => {
                 self.refuse_kept(
                     slot,
                     Refusal::new(400, "the connection was closed before the head was complete"),
                 );
             }
-            Receiving::Head | Receiving::Quiet if connection.kept() == 0 => {
-                self.core.start_closing(slot, Fate::Close)
-            }
+            Receiving::Head if !connection.has_part_of_head() => self.core.start_closing(slot, Fate::Close),
+            Receiving::Quiet if connection.kept() == 0 => self.core.start_closing(slot, Fate::Close),
             Receiving::Swallow => self.core.start_closing(slot, Fate::Close),
             _ => {}
         }

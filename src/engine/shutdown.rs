@@ -49,7 +49,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         let connection = self.core.at(slot);
         if !connection.has_exchange() {
             match connection.receiving {
-                Receiving::Head if connection.kept() > 0 => {
+                Receiving::Head if connection.has_part_of_head() => {
                     self.refuse_kept(
                         slot,
                         Refusal::new(503, "the server is shutting down; try again in a moment"),
