@@ -23,7 +23,7 @@ use httparse::{Header, Status};
 
 use super::framing::{self, Framing, Seen};
 use super::line::RequestLine;
-use super::scan::{HeadBounds, is_token};
+use super::scan::{HeadBounds, is_token, without_blank_lines};
 use super::{Version, target};
 use crate::error::Refusal;
 use crate::limits::FIELDS_MAX;
@@ -138,10 +138,7 @@ pub fn parse_head<'b>(
     if head.len() > bounds.bytes_max {
         return Err(Refusal::new(431, "the head is too large"));
     }
-    let mut head = head;
-    while let Some(rest) = head.strip_prefix(b"\r\n") {
-        head = rest;
-    }
+    let head = without_blank_lines(head);
     let (line, behind) = RequestLine::parse(head)?;
     let fields = parse_fields(head, behind, line.minor, space, bounds.fields_max)?;
     judge(line, fields)

@@ -21,6 +21,7 @@
 //!
 //! Next: `head.rs`.
 
+use super::line::RequestLine;
 use crate::error::Refusal;
 
 /// How large a request's head may be.
@@ -102,11 +103,38 @@ impl HeadScan {
     /// # Ok::<(), encke::Refusal>(())
     /// ```
     ///
+    /// A request line that has come is judged at once, and before what stands behind it: whoever speaks another protocol should not have
+    /// to say the rest of a head to be told so.
+    ///
     /// # Errors
-    /// 400 at the first byte that cannot be in a head. As soon as `bytes_max` bytes are there without an end: 414 if
+    /// 400 at the first byte that cannot be in a head. What [`parse_head`](super::parse_head) says of the request line. As soon as `bytes_max` bytes are there without an end: 414 if
     /// they do not even hold the whole request line, else 431. 431 at the first byte of a field too many. Called again,
     /// it says the same.
     pub fn advance(&mut self, bytes: &[u8], bounds: &HeadBounds) -> Result<Option<usize>, Refusal> {
+        let before = *self;
+        let verdict = self.advance_any(bytes, bounds);
+        let line_is_new = before.is_before_fields() && !self.is_before_fields();
+        if line_is_new
+            && !matches!(verdict, Ok(Some(_)))
+            && let Err(refusal) = RequestLine::parse(without_blank_lines(bytes))
+        {
+            *self = before;
+            return Err(refusal);
+        }
+        verdict
+    }
+
+    /// Whether some of the first line is to come.
+    fn is_before_fields(&self) -> bool {
+        !matches!(self.place, Place::Fields(_) | Place::End)
+    }
+
+    /// The same for a head with any first line, such as a response's.
+    pub(super) fn advance_any(
+        &mut self,
+        bytes: &[u8],
+        bounds: &HeadBounds,
+    ) -> Result<Option<usize>, Refusal> {
         let bytes_max = bounds.bytes_max.min(u32::MAX as usize);
         let bytes = &bytes[..bytes.len().min(bytes_max)];
         while let Some(rest) = bytes.get(self.at as usize..).filter(|rest| !rest.is_empty()) {
@@ -155,6 +183,14 @@ impl HeadScan {
         };
         Ok(taken as u32)
     }
+}
+
+/// A head from its first line on (RFC 9112 §2.2 has blank lines before it passed over).
+pub(super) fn without_blank_lines(mut head: &[u8]) -> &[u8] {
+    while let Some(rest) = head.strip_prefix(b"\r\n") {
+        head = rest;
+    }
+    head
 }
 
 /// Lines of fields up to the blank line that ends them: the second part of a head, and the trailers of a chunked body.
@@ -366,6 +402,27 @@ mod tests {
             let refusal = scan.advance(&wire[..at + 1], &BOUNDS).unwrap_err();
             assert_eq!(scan.advance(wire, &BOUNDS), Err(refusal));
         }
+    }
+
+    #[test]
+    fn a_line_is_judged_when_it_is_whole_and_before_what_follows() {
+        for (wire, status) in [
+            ("GET /\r\n", 400),
+            ("\r\nGET / HTTP/2.0\r\n", 505),
+            ("BREW / HTTP/1.1\r\nX : a\r\n", 501),
+            ("G@T / HTTP/1.1\r\n\n", 400),
+        ] {
+            let line = wire.find("/1.1\r\n").map_or(wire.len(), |at| at + 6);
+            let mut scan = HeadScan::default();
+            assert_eq!(scan.advance(&wire.as_bytes()[..line - 1], &BOUNDS), Ok(None), "{wire:?}");
+            for end in [line, wire.len()] {
+                let refused =
+                    scan.advance(&wire.as_bytes()[..end], &BOUNDS).map_err(|refusal| refusal.status);
+                assert_eq!(refused, Err(status), "{wire:?}");
+            }
+        }
+        let mut scan = HeadScan::default();
+        assert_eq!(scan.advance(b"GET / HTTP/1.1\r\n", &BOUNDS), Ok(None));
     }
 
     #[test]

@@ -297,7 +297,7 @@ impl ResponseReader {
             partial.extend_from_slice(&input[..input.len().min(BOUNDS.bytes_max)]);
             &partial
         };
-        let Some(end) = scan.advance(bytes, &BOUNDS)? else {
+        let Some(end) = scan.advance_any(bytes, &BOUNDS)? else {
             if known == 0 {
                 partial.extend_from_slice(input);
             }
