@@ -9,8 +9,8 @@
 //!         └─ ';' ─► Extension ──┘   └─ size = 0 ─► Trailers ─ blank line ─► Done
 //! ```
 //!
-//! What always holds: the decoder takes the grammar of the RFC and not a byte more. A line ends in CRLF; a size is 1 to
-//! 16 hex digits, so it cannot overflow; an extension is a token, or a token and a token or quoted string; a trailer is
+//! What always holds: the decoder takes the grammar of the RFC and not a byte more. A line ends in CRLF; a size is
+//! hex digits of a number below 2^64; an extension is a token, or a token and a token or quoted string; a trailer is
 //! a field. Extensions and trailers are checked, bounded and thrown away. Each byte decides by itself, so how the bytes
 //! were cut does not matter.
 //!
@@ -91,10 +91,10 @@ const fn hex_digits(number: usize) -> usize {
     if bits == 0 { 1 } else { bits.div_ceil(4) as usize }
 }
 
-/// Digits of a chunk's size: as many as 64 bits have.
+/// Digits of a chunk's size that are free: as many as 64 bits have. What more there are can only be zeros before it.
 const SIZE_DIGITS_MAX: u8 = 16;
 
-/// How many bytes of extensions a body may be ahead of its data: an extension that is paid for by data costs no more
+/// How many bytes of extensions (or of needless zeros) a body may be ahead of its data: an extension that is paid for by data costs no more
 /// than that data. Without this, a peer could feed megabytes that no bound on the body ever counts.
 const EXTENSION_DEBT_MAX: u16 = 1024;
 
@@ -202,10 +202,14 @@ impl ChunkReader {
         match (self.state, byte) {
             (State::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 if digits == SIZE_DIGITS_MAX {
-                    return Err(Refusal::new(400, "a chunk size beyond all numbers"));
+                    if self.left >> 60 != 0 {
+                        return Err(Refusal::new(400, "a chunk size beyond all numbers"));
+                    }
+                    // Zeros before a size are part of the grammar and say nothing, as extensions do.
+                    self.lend_to_framing()?;
                 }
                 self.left = self.left << 4 | u64::from((byte as char).to_digit(16).unwrap_or(0));
-                Ok(State::Size(digits + 1))
+                Ok(State::Size(SIZE_DIGITS_MAX.min(digits + 1)))
             }
             (State::Size(0), _) => Err(Refusal::new(400, "a chunk without a size")),
             (State::Size(_), b'\r') => Ok(State::SizeFeed),
@@ -227,13 +231,19 @@ impl ChunkReader {
         }
     }
 
-    /// The state behind one byte of an extension that is not the line's end.
-    fn extension(&mut self, place: Extension, byte: u8) -> Result<State, Refusal> {
-        use Extension::*;
+    /// One more byte that means nothing.
+    fn lend_to_framing(&mut self) -> Result<(), Refusal> {
         if self.debt == EXTENSION_DEBT_MAX {
             return Err(Refusal::new(400, "chunk extensions that outweigh the data"));
         }
         self.debt += 1;
+        Ok(())
+    }
+
+    /// The state behind one byte of an extension that is not the line's end.
+    fn extension(&mut self, place: Extension, byte: u8) -> Result<State, Refusal> {
+        use Extension::*;
+        self.lend_to_framing()?;
         Ok(State::Extension(match (place, byte) {
             (Semicolon | Name | AfterName | Token | AfterQuoted, b';') => BeforeName,
             (Semicolon | Token | AfterQuoted, b' ' | b'\t') => Semicolon,

@@ -210,12 +210,7 @@ fn judge<'b>(line: RequestLine<'b>, fields: &'b [Header<'b>]) -> Result<RequestH
         // The length of a name tells most fields apart before a letter is compared.
         match name.len() {
             4 if name.eq_ignore_ascii_case("Host") => host = host.and(value),
-            6 if name.eq_ignore_ascii_case("Expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(Refusal::new(417, "an expectation other than 100-continue"));
-                }
-                expects_continue = true;
-            }
+            6 if name.eq_ignore_ascii_case("Expect") => expects_continue |= read_expectations(value)?,
             10 if name.eq_ignore_ascii_case("Connection") => options.read(value)?,
             14 if name.eq_ignore_ascii_case("Content-Length") => length = length.and(value),
             17 if name.eq_ignore_ascii_case("Transfer-Encoding") => coding = coding.and(value),
@@ -238,6 +233,20 @@ fn judge<'b>(line: RequestLine<'b>, fields: &'b [Header<'b>]) -> Result<RequestH
         options,
         expects_continue,
     })
+}
+
+/// Whether one `Expect` field lists `100-continue`. Empty members are passed over (RFC 9110 §5.6.1.2), all others are refused (§10.1.1).
+fn read_expectations(value: &[u8]) -> Result<bool, Refusal> {
+    let mut is_listed = false;
+    for member in
+        value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    {
+        if !member.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::new(417, "an expectation other than 100-continue"));
+        }
+        is_listed = true;
+    }
+    Ok(is_listed)
 }
 
 /// Exactly one valid `Host` for HTTP/1.1, at most one for HTTP/1.0 (RFC 9112 §3.2).

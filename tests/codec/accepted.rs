@@ -204,6 +204,7 @@ fn chunks_are_joined() {
         (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
         (b"1\r\nh\r\n4\r\nello\r\n0\r\n\r\n", b"hello"),
         (b"0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n", b"hello"),
+        (b"000000000000000000000005\r\nhello\r\n00000000000000000000\r\n\r\n", b"hello"),
         (b"a\r\n0123456789\r\n0\r\n\r\n", b"0123456789"),
         (b"A\r\n0123456789\r\n0\r\n\r\n", b"0123456789"),
         (b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n"),
@@ -284,12 +285,19 @@ fn expectations_count_with_a_body_and_in_1_1() {
         ("1.1", "", "", false),
         ("1.0", "Content-Length: 2\r\n", "ab", false),
     ] {
-        for expect in ["Expect: 100-continue\r\n", "expect:\t100-CONTINUE \r\n"] {
+        for expect in [
+            "Expect: 100-continue\r\n",
+            "expect:\t100-CONTINUE \r\n",
+            "Expect: ,100-continue,\r\n",
+            "Expect: 100-continue, 100-Continue\r\n",
+            "Expect:\r\nExpect: 100-continue\r\n",
+        ] {
             let wire = format!("POST / HTTP/{version}\r\nHost: a\r\n{expect}{framing}\r\n{body}");
             assert_eq!(read_one(wire.as_bytes()).expects_continue, awaited, "{wire:?}");
         }
     }
     assert!(!post("Content-Length: 2\r\n", b"ab").expects_continue);
+    assert!(!post("Expect:\r\nContent-Length: 2\r\n", b"ab").expects_continue);
 }
 
 #[test]

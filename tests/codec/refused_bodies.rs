@@ -31,10 +31,10 @@ const BODIES: &[Row] = &[
     (b"5\t\r\nhello\r\n", b"", 400, "malformed chunk extension", "7.1"),
     (b"5 5\r\nhello\r\n", b"", 400, "malformed chunk extension", "7.1"),
     (b"0 \r\n\r\n", b"", 400, "malformed chunk extension", "7.1"),
-    (b"00000000000000005\r\nhello\r\n", b"", 400, "beyond all numbers", "7.1"),
+    (b"00000000010000000000000005\r\nhello\r\n", b"", 400, "beyond all numbers", "7.1"),
     (b"10000000000000005\r\nhello\r\n", b"", 400, "beyond all numbers", "7.1"),
     (b"fffffffffffffffff\r\n", b"", 400, "beyond all numbers", "7.1"),
-    (b"5\r\nhello\r\n00000000000000000\r\n\r\n", b"hello", 400, "beyond all numbers", "7.1"),
+    (b"5\r\nhello\r\n0000000010000000000000000\r\n", b"hello", 400, "beyond all numbers", "7.1"),
     // Line ends.
     (b"5\nhello\r\n0\r\n\r\n", b"", 400, "not hexadecimal", "2.2"),
     (b"5\n\nhello\r\n", b"", 400, "not hexadecimal", "2.2"),
@@ -149,6 +149,14 @@ fn with_extensions(chunks: usize, data: usize, extension: usize) -> Vec<u8> {
 fn extensions_may_be_ahead_of_the_data_by_a_kibibyte() {
     assert_eq!(read_one(&with_extensions(1, 1, 1024)).body, b"d");
     let (_, refusal) = read_refused(&with_extensions(1, 1, 1025));
+    assert_eq!((refusal.status, refusal.why), (400, "chunk extensions that outweigh the data"));
+}
+
+#[test]
+fn zeros_before_a_size_may_be_ahead_of_the_data_by_a_kibibyte() {
+    let with = |zeros: usize| [HEAD, "0".repeat(zeros).as_bytes(), b"5\r\nhello\r\n0\r\n\r\n"].concat();
+    assert_eq!(read_one(&with(15 + 1024)).body, b"hello");
+    let (_, refusal) = read_refused(&with(15 + 1025));
     assert_eq!((refusal.status, refusal.why), (400, "chunk extensions that outweigh the data"));
 }
 
