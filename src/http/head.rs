@@ -220,13 +220,12 @@ fn judge<'b>(line: RequestLine<'b>, fields: &'b [Header<'b>]) -> Result<RequestH
     let version = line.version();
     let host = check_host(version, host)?;
     let framing = framing::decide(version, coding, length)?;
-    let target = target::parse(line.method, line.target)?;
     Ok(RequestHead {
         method: line.method,
         target: line.target,
-        path: target.path,
-        query: target.query,
-        host: target.authority.or(host),
+        path: line.parts.path,
+        query: line.parts.query,
+        host: line.parts.authority.or(host),
         fields,
         framing,
         version,

@@ -3,12 +3,13 @@
 //! `head.rs` calls. The line is read here and not by httparse, which is laxer about it and knows two versions only.
 //!
 //! What always holds: the version is judged first, for of a request in another one nothing else is known; then the
-//! method, then the target's bytes. What the target means is `target.rs`.
+//! method, then the target, which is the affair of `target.rs`.
 //!
 //! Next: `target.rs`.
 
 use super::Version;
 use super::scan::is_token;
+use super::target::{self, Target};
 use crate::error::Refusal;
 
 /// A request line, taken apart.
@@ -16,6 +17,8 @@ use crate::error::Refusal;
 pub(super) struct RequestLine<'b> {
     pub(super) method: &'static str,
     pub(super) target: &'b str,
+    /// The target, taken apart.
+    pub(super) parts: Target<'b>,
     /// The digit behind the dot; the one before it is 1.
     pub(super) minor: u8,
 }
@@ -36,15 +39,11 @@ impl<'b> RequestLine<'b> {
             _ => return Err(Refusal::new(400, "a malformed version")),
         };
         let method = known_method(method)?;
-        // One pass without a branch for each byte; that the bytes are ASCII makes them text.
-        let is_good = target.iter().fold(true, |good, &byte| good & byte.is_ascii_graphic() & (byte != b'#'));
-        match str::from_utf8(target) {
-            Ok(target) if is_good && !target.is_empty() => {
-                Ok((RequestLine { method, target, minor }, behind))
-            }
-            _ if target.contains(&b'#') => Err(Refusal::new(400, "a fragment in the target")),
-            _ => Err(Refusal::new(400, "a malformed target")),
-        }
+        let Ok(target) = str::from_utf8(target) else {
+            return Err(Refusal::new(400, "a malformed target"));
+        };
+        let parts = target::parse(method, target)?;
+        Ok((RequestLine { method, target, parts, minor }, behind))
     }
 
     pub(super) fn version(&self) -> Version {

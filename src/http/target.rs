@@ -1,6 +1,6 @@
 //! The target of a request, and what a host may look like (RFC 9112 §3.2, RFC 9110 §7.2).
 //!
-//! `head.rs` calls, with bytes that are known to be visible ASCII and no `#`.
+//! `line.rs` calls, with whatever stood between the two blanks of a request line.
 //!
 //! | form | example | served |
 //! | --- | --- | --- |
@@ -11,13 +11,14 @@
 //!
 //! Stricter than the grammar on purpose: a host without a comma, since two hosts that somebody has merged look like
 //! that, and without user information, which RFC 9110 §4.2.4 calls an error; a port below 65536; an IPv6 literal that
-//! is an address. Laxer on purpose: bytes such as `|` or `"` in paths and queries, which browsers send as they are
-//! typed.
+//! is an address. Laxer on purpose: the few bytes that browsers send as they are typed, such as `|` in a path or `{` in a
+//! query (the "percent-encode sets" of the URL standard). What no browser sends is refused.
 //!
 //! Next: `framing.rs`.
 
 use std::net::Ipv6Addr;
 
+use super::scan::{is_path, is_query};
 use crate::error::Refusal;
 
 /// A target, taken apart.
@@ -35,7 +36,11 @@ pub(super) struct Target<'b> {
 pub(super) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Refusal> {
     if target.starts_with('/') {
         let (path, query) = split_query(target);
+        check(path, query)?;
         return Ok(Target { authority: None, path, query });
+    }
+    if target.is_empty() {
+        return Err(Refusal::new(400, "a malformed target"));
     }
     if target == "*" {
         if method != "OPTIONS" {
@@ -50,6 +55,7 @@ pub(super) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Ref
         return Err(Refusal::new(400, "a target with a malformed host"));
     }
     let (path, query) = split_query(rest);
+    check(path, query)?;
     let path = match path {
         // The last proxy should have made a `*` of it (RFC 9112 §3.2.4).
         "" if method == "OPTIONS" && query.is_none() => "*",
@@ -57,6 +63,32 @@ pub(super) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Ref
         path => path,
     };
     Ok(Target { authority: Some(authority), path, query })
+}
+
+/// Refuses what can be in no target, and percent signs that encode nothing.
+fn check(path: &str, query: Option<&str>) -> Result<(), Refusal> {
+    let query = query.unwrap_or_default();
+    if !is_path(path.as_bytes()) || !is_query(query.as_bytes()) {
+        return Err(match path.contains('#') || query.contains('#') {
+            true => Refusal::new(400, "a fragment in the target"),
+            false => Refusal::new(400, "a byte in the target that has to be percent-encoded"),
+        });
+    }
+    if has_stray_percent(path) || has_stray_percent(query) {
+        return Err(Refusal::new(400, "a percent sign without two hexadecimal digits"));
+    }
+    Ok(())
+}
+
+fn has_stray_percent(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        match &rest[at + 1..] {
+            [high, low, behind @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = behind,
+            _ => return true,
+        }
+    }
+    false
 }
 
 fn split_query(target: &str) -> (&str, Option<&str>) {
