@@ -35,12 +35,13 @@ impl Server {
     /// Starts it at an address of the test's choosing.
     #[track_caller]
     pub(crate) fn start_at(address: &str, flags: &[&str]) -> Server {
-        let mut child = encke()
-            .args(["--listen", address])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the command starts");
+        Server::spawn(encke().args(["--listen", address]).args(flags))
+    }
+
+    /// Starts what a test has prepared: the command, perhaps with a log or in an environment of the test's own.
+    #[track_caller]
+    pub(crate) fn spawn(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the command starts");
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         out.read_line(&mut line).expect("the first line");
@@ -204,22 +205,36 @@ impl Peer {
         self.stream.write_all(bytes.as_bytes()).expect("the server reads");
     }
 
+    /// Sends to a server that may have closed the connection.
+    pub(crate) fn try_send(&mut self, bytes: &str) -> std::io::Result<()> {
+        self.stream.write_all(bytes.as_bytes())
+    }
+
     /// Reads until `mark` has come; gives everything up to and with it.
     #[track_caller]
     pub(crate) fn until(&mut self, mark: &str) -> String {
+        match self.try_until(mark) {
+            Ok(Some(found)) => found,
+            Ok(None) => panic!("the end came before {mark:?}: {:?}", self.seen),
+            Err(error) => panic!("{error} before {mark:?}: {:?}", self.seen),
+        }
+    }
+
+    /// The same of a server that may close the connection before: then there is nothing.
+    #[track_caller]
+    pub(crate) fn try_until(&mut self, mark: &str) -> std::io::Result<Option<String>> {
         // Not for each read alone: heartbeats would keep a test waiting for ever.
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE, "{mark:?} does not come: {:?}", self.seen);
             if let Some(at) = self.seen.find(mark) {
                 let rest = self.seen.split_off(at + mark.len());
-                return std::mem::replace(&mut self.seen, rest);
+                return Ok(Some(std::mem::replace(&mut self.seen, rest)));
             }
             let mut buffer = [0; 4096];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => panic!("the end came before {mark:?}: {:?}", self.seen),
-                Ok(count) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
-                Err(error) => panic!("{error} before {mark:?}: {:?}", self.seen),
+            match self.stream.read(&mut buffer)? {
+                0 => return Ok(None),
+                count => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
             }
         }
     }

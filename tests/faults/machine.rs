@@ -1,0 +1,57 @@
+//! What the machine says: the memory and the time of a process, what it has open, and what the kernel holds for sockets.
+//!
+//! User and kernel memory are told apart. The user's is what a process alone has written to; the kernel's is the whole machine's
+//! (`/proc/net/sockstat`), with the peers' ends in it, which are on this machine too.
+
+#![allow(dead_code, reason = "the faults use their parts")]
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A kibibyte.
+pub(crate) const KIB: usize = 1024;
+/// A mebibyte.
+pub(crate) const MIB: usize = 1024 * KIB;
+
+/// Raises this process' soft limit of open files to the hard one. Children inherit it.
+pub(crate) fn raise_file_limit() {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })
+        .expect("the soft limit may be raised");
+}
+
+/// The number behind `name`, in the line of a file of /proc that begins with `line`.
+#[track_caller]
+fn number(path: &str, line: &str, name: &str) -> usize {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let line = text.lines().find(|found| found.starts_with(line));
+    let mut words = line.unwrap_or_else(|| panic!("{path} has no {line:?}")).split_whitespace();
+    words.find(|word| *word == name).unwrap_or_else(|| panic!("{path} has no {name}"));
+    words.next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{path}: {name} is no number"))
+}
+
+/// Bytes of memory that a process alone has written to.
+#[track_caller]
+pub(crate) fn user_bytes(process: u32) -> usize {
+    number(&format!("/proc/{process}/smaps_rollup"), "Anonymous:", "Anonymous:") * KIB
+}
+
+/// Bytes that the kernel holds in the buffers of all TCP sockets of this machine.
+#[track_caller]
+pub(crate) fn kernel_bytes() -> usize {
+    const PAGE: usize = 4096;
+    number("/proc/net/sockstat", "TCP:", "mem") * PAGE
+}
+
+/// The processor's time that a process has had, its threads and the kernel's work for it together. Counted in hundredths of a second.
+#[track_caller]
+pub(crate) fn processor_time(process: u32) -> Duration {
+    let path = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    // Behind the command's name, which may hold anything, the twelfth and thirteenth words are utime and stime.
+    let words = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = words.skip(11).take(2).map(|word| word.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
+}

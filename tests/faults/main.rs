@@ -1,0 +1,70 @@
+//! Real faults over real sockets: each is brought about on purpose, beside peers that behave, and what those get is measured.
+//!
+//! | file | fault |
+//! | --- | --- |
+//! | `crowding.rs` | one address that wants everything, and a table that is full |
+//!
+//! | file | what they share |
+//! | --- | --- |
+//! | `machine.rs` | what the machine says of a process and of its own memory |
+//!
+//! Every fault has two forms: a short one of a few seconds, which `cargo test` runs, and with `ENCKE_FAULTS=long` the one whose figures are
+//! in `docs/FAULTS.md`. The forms differ in numbers only. `cargo test --release --test faults -- --nocapture` prints the figures.
+//!
+//! Always holds: one fault at a time, since each wants the machine for itself ([`alone`]); and nothing is left behind, no process, no file, no
+//! namespace.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crowding;
+mod machine;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The form that this run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Seconds.
+    Short,
+    /// Minutes, with numbers as large as the promise.
+    Long,
+}
+
+impl Form {
+    /// What `ENCKE_FAULTS` asks for.
+    pub(crate) fn of_this_run() -> Form {
+        match std::env::var("ENCKE_FAULTS").as_deref() {
+            Err(_) | Ok("short") => Form::Short,
+            Ok("long") => Form::Long,
+            Ok(other) => panic!("ENCKE_FAULTS is short or long, and not {other:?}"),
+        }
+    }
+
+    /// A number of this form.
+    pub(crate) fn pick<T>(self, short: T, long: T) -> T {
+        match self {
+            Form::Short => short,
+            Form::Long => long,
+        }
+    }
+}
+
+/// Waits until no other fault of this program runs, and raises the bound of open files as far as it may be raised: every fault begins
+/// with this, and keeps it.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    // A fault that failed has left nothing behind that would harm the next.
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    machine::raise_file_limit();
+    guard
+}
+
+/// Prints what was measured: one line, as `docs/FAULTS.md` has it.
+pub(crate) fn tell(fault: &str, figures: std::fmt::Arguments<'_>) {
+    println!("{fault} ({:?}, {}): {figures}", Form::of_this_run(), BUILD);
+}
+
+const BUILD: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
