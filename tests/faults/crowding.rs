@@ -6,16 +6,10 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
+use crate::siege::attackers_address;
 use crate::support::{PATIENCE, Peer, Server, get};
+use crate::visitor::HEALTHY;
 use crate::{Form, alone, tell};
-
-/// A source address of an attacker's.
-pub(crate) fn attacker(number: usize) -> Ipv4Addr {
-    Ipv4Addr::new(127, 0, 66, u8::try_from(number + 1).expect("a few addresses are enough"))
-}
-
-/// Where those come from who behave.
-pub(crate) const HEALTHY: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 7);
 
 /// What became of somebody who asked for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +64,7 @@ fn one_address_gets_its_share_of_the_table_and_no_more() {
     let mut fates = Vec::new();
     for number in 0..addresses {
         // All of one address at once: who is too many is told within a bound, and beyond it closed.
-        let mut peers: Vec<Peer> = (0..each).map(|_| ask(attacker(number), &server)).collect();
+        let mut peers: Vec<Peer> = (0..each).map(|_| ask(attackers_address(number), &server)).collect();
         fates.extend(peers.iter_mut().map(fate));
         attackers.push(peers);
     }
@@ -86,7 +80,7 @@ fn one_address_gets_its_share_of_the_table_and_no_more() {
     // And so does an attacker's address, when one of its own has gone.
     drop(attackers[0].remove(0));
     server.until_metric("encke_subscribers", (served + healthy.len() - 1) as f64);
-    assert_eq!(fate(&mut ask(attacker(0), &server)), Fate::Served, "its place is free again");
+    assert_eq!(fate(&mut ask(attackers_address(0), &server)), Fate::Served, "its place is free again");
     tell(
         "one address",
         format_args!(
@@ -109,7 +103,7 @@ fn a_full_table_lets_newcomers_in_for_those_who_only_wait_and_tells_the_rest_whe
     let waiting = table - streams.len();
     let mut idle = Vec::new();
     for number in 0..waiting {
-        let mut peer = Peer::connect_from(attacker(number % 8), server.address);
+        let mut peer = Peer::connect_from(attackers_address(number % 8), server.address);
         match number % 2 {
             0 => peer.send("GET /healthz HTTP/1.1\r\nHost: encke.te"),
             _ => {

@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "the faults use their parts")]
 
 use std::fs;
+use std::net::SocketAddr;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -45,6 +47,21 @@ pub(crate) fn kernel_bytes() -> usize {
     number("/proc/net/sockstat", "TCP:", "mem") * PAGE
 }
 
+/// Bytes of payload that lie in the queues of a server's sockets, unread or not yet acknowledged by their peers.
+#[track_caller]
+pub(crate) fn queued_bytes(server: SocketAddr) -> usize {
+    let port = format!(":{:04X}", server.port());
+    let text = fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let queues = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let is_ours = words.next()?.ends_with(&port);
+        let (unsent, unread) = words.nth(2)?.split_once(':')?;
+        let bytes = usize::from_str_radix(unsent, 16).ok()? + usize::from_str_radix(unread, 16).ok()?;
+        is_ours.then_some(bytes)
+    });
+    queues.sum()
+}
+
 /// The processor's time that a process has had, its threads and the kernel's work for it together. Counted in hundredths of a second.
 #[track_caller]
 pub(crate) fn processor_time(process: u32) -> Duration {
@@ -54,4 +71,10 @@ pub(crate) fn processor_time(process: u32) -> Duration {
     let words = text.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = words.skip(11).take(2).map(|word| word.parse::<u64>().expect("a number")).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Lets time pass, for what has a rate. Nothing is awaited by it.
+pub(crate) fn pause(time: Duration) {
+    let (_keep, never) = channel::<()>();
+    let _ = never.recv_timeout(time);
 }

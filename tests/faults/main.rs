@@ -3,10 +3,13 @@
 //! | file | fault |
 //! | --- | --- |
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
+//! | `dawdling.rs` | crowds that send or read as slowly as they may |
 //!
 //! | file | what they share |
 //! | --- | --- |
 //! | `machine.rs` | what the machine says of a process and of its own memory |
+//! | `siege.rs` | a crowd of attackers who come back when they are cut |
+//! | `visitor.rs` | somebody who behaves, and how long that takes |
 //!
 //! Every fault has two forms: a short one of a few seconds, which `cargo test` runs, and with `ENCKE_FAULTS=long` the one whose figures are
 //! in `docs/FAULTS.md`. The forms differ in numbers only. `cargo test --release --test faults -- --nocapture` prints the figures.
@@ -20,7 +23,10 @@
 mod support;
 
 mod crowding;
+mod dawdling;
 mod machine;
+mod siege;
+mod visitor;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
