@@ -3,7 +3,8 @@
 //! `reactor/mod.rs` has one for each address and calls [`accept`](Listener::accept) each turn while connections may be waiting.
 //!
 //! Invariants: one turn accepts at most its share; the edge that the poll told of is kept over turns and used up only by `WouldBlock`;
-//! without descriptors accepting pauses and never spins: it is tried again when a connection closes, or after a moment.
+//! without descriptors accepting pauses and never spins: it is tried again when a connection closes, or after a moment, and said once
+//! a minute at most.
 //!
 //! Next: `unix.rs`, where a path instead of a port is listened at.
 
@@ -27,6 +28,9 @@ pub(crate) const BACKLOG: i32 = 4096;
 
 /// How long accepting pauses when descriptors have run out and none of ours closes.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long nothing more is said of a lack of descriptors. Each place that becomes free and is taken at once would be a line otherwise.
+const TELLING_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where a reactor listens.
 ///
@@ -75,7 +79,8 @@ pub(crate) struct Listener {
     door: Door,
     address: Address,
     state: State,
-    is_told: bool,
+    /// When it was last said that accepting pauses.
+    told: Option<Instant>,
 }
 
 /// What is listened at.
@@ -137,7 +142,7 @@ impl Listener {
     }
 
     fn new(door: Door, address: Address) -> Listener {
-        Listener { door, address, state: State::Ready, is_told: false }
+        Listener { door, address, state: State::Ready, told: None }
     }
 
     /// Where it listens.
@@ -173,15 +178,13 @@ impl Listener {
         }
         while self.state == State::Ready {
             match self.door.accept() {
-                Ok(newcomer) => {
-                    self.is_told = false;
-                    return Some(newcomer);
-                }
+                Ok(newcomer) => return Some(newcomer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.state = State::Quiet,
                 // The peer has left before its turn, or a signal came: the next one may be there.
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
-                    if !std::mem::replace(&mut self.is_told, true) {
+                    if self.told.is_none_or(|before| now.since(before) >= TELLING_PAUSE) {
+                        self.told = Some(now);
                         log::warn!("accepting pauses until a connection closes: {error}");
                     }
                     self.state = State::Paused(now + PAUSE);

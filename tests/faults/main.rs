@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
 //! | `dawdling.rs` | crowds that send or read as slowly as they may |
+//! | `descriptors.rs` | no descriptor left for a newcomer |
 //!
 //! | file | what they share |
 //! | --- | --- |
@@ -24,6 +25,7 @@ mod support;
 
 mod crowding;
 mod dawdling;
+mod descriptors;
 mod machine;
 mod siege;
 mod visitor;
