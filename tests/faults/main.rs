@@ -5,6 +5,7 @@
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
 //! | `dawdling.rs` | crowds that send or read as slowly as they may |
 //! | `descriptors.rs` | no descriptor left for a newcomer |
+//! | `readers.rs` | a thousand readers who stop beside a thousand who read |
 //!
 //! | file | what they share |
 //! | --- | --- |
@@ -27,6 +28,7 @@ mod crowding;
 mod dawdling;
 mod descriptors;
 mod machine;
+mod readers;
 mod siege;
 mod visitor;
 
