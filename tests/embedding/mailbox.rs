@@ -81,6 +81,25 @@ fn a_post_wakes_a_turn_that_waits_for_ever() {
 }
 
 #[test]
+fn what_is_posted_while_commands_are_carried_out_is_not_forgotten() {
+    let mut host = Host::new();
+    host.settle();
+    let (remote, other) = (host.reactor.remote(), host.reactor.remote());
+    let first = move |_: &mut Actor, _: &mut encke::Core| {
+        // Another thread posts just now, and is done before this command is.
+        let poster =
+            std::thread::spawn(move || other.post(|_, core| core.set_alarm(4, Duration::ZERO)).is_ok());
+        assert!(poster.join().expect("it ends"));
+    };
+    remote.post(first).expect("there is room");
+    let begun = Instant::now();
+    while host.notes.borrow().alarms.is_empty() {
+        host.reactor.turn(Some(PATIENCE)).expect("the poll works");
+    }
+    assert!(begun.elapsed() < PATIENCE, "a turn slept although a command waited");
+}
+
+#[test]
 fn the_bound_holds_for_handles_too() {
     let mut host = Host::with(Limits { commands_max: 2, ..Limits::default() });
     let mut peer = host.ask(&get("/stream", ""));
