@@ -181,6 +181,20 @@ fn a_second_signal_stops_at_once() {
 }
 
 #[test]
+fn who_stops_the_command_and_lets_it_go_on_finds_it_as_it_was() {
+    let server = Server::start(&[]);
+    let mut stream = Peer::ask(server.address, &get("/channels/news", ""));
+    stream.until("\r\n\r\n");
+    // As Ctrl-Z and `fg` do. Linux interrupts a wait for events with it, also of a process that handles neither signal.
+    for message in ["one", "two", "three"] {
+        server.signal("STOP");
+        server.signal("CONT");
+        publish(server.address, "news", message);
+        stream.until(&format!("{message}\n\r\n"));
+    }
+}
+
+#[test]
 fn a_busy_port_and_a_wrong_flag_are_one_line_each() {
     let server = Server::start(&[]);
     let (code, text) = refused(&["--listen", &server.address.to_string()]);
