@@ -1,0 +1,85 @@
+//! The engine and whoever drives it: events that a poll tells late, and deadlines of what is gone.
+//!
+//! The links lie in memory and the time is a number, so a driver's worst moment is one line.
+
+use encke::engine::Readiness;
+use encke::testing::{Link, OnEvent};
+use encke::time::{Instant, Now};
+use encke::{ConnectionId, Ctx, Engine, Event, Handler, Limits, Message, Since, WireFormat};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn at(seconds: u64) -> Now {
+    Now { at: Instant::from_micros(seconds * 1_000_000), ..Now::default() }
+}
+
+/// Listens to `news`.
+fn listen(event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+    if let Event::Begin(_) = event {
+        ctx.subscribe(&["news"], Since::Head, WireFormat::STREAM).expect("a stream can listen");
+        ctx.start(200, &[]).expect("nothing was answered yet");
+    }
+}
+
+fn engine() -> Engine<Link, impl Handler> {
+    Engine::new(OnEvent(listen), Limits::default(), 1, at(0)).expect("limits that can work")
+}
+
+/// Lets a peer do something, and tells the engine of it.
+fn act<H: Handler>(engine: &mut Engine<Link, H>, id: ConnectionId, now: Now, deed: impl FnOnce(&mut Link)) {
+    let link = engine.transport_mut(id).expect("it is open");
+    deed(link);
+    let readiness = link.readiness();
+    engine.ready(id, readiness, now);
+}
+
+/// Has turns until nothing is left to do.
+fn settle<H: Handler>(engine: &mut Engine<Link, H>, now: Now) {
+    for _ in 0..1_000 {
+        if engine.next_deadline().is_none_or(|due| due > now.at) {
+            return;
+        }
+        engine.turn(now);
+    }
+    panic!("it does not come to rest");
+}
+
+#[test]
+fn an_event_of_a_connection_that_is_gone_does_not_reach_the_next_in_its_slot() {
+    let slot = |id: ConnectionId| id.to_bits() as u32;
+    let mut engine = engine();
+    let gone = engine.open(Link::new(), at(0)).expect("there is room");
+    act(&mut engine, gone, at(0), Link::reset);
+    assert_eq!(engine.next_closed().map(|(id, _)| id), Some(gone));
+
+    let id = engine.open(Link::new(), at(0)).expect("there is room");
+    assert_eq!(slot(id), slot(gone), "the test is about a slot that is used again");
+    act(&mut engine, id, at(0), |link| link.send(GET));
+
+    // The poll had more to tell of the first, and tells it now.
+    let all = Readiness { readable: true, writable: true, read_closed: true, error: true };
+    engine.ready(gone, all, at(0));
+    settle(&mut engine, at(0));
+    assert!(engine.next_closed().is_none(), "the second is closed for what happened to the first");
+    engine.run(at(0), |_, core| core.publish("news", Message::new("Hello")).map(drop)).expect("a good name");
+    settle(&mut engine, at(0));
+    let link = engine.transport_mut(id).expect("it is open");
+    assert!(link.received().ends_with(b"6\r\nHello\n\r\n"));
+}
+
+#[test]
+fn a_connection_that_is_gone_leaves_no_deadline() {
+    let mut engine = engine();
+    let waiting = engine.open(Link::new(), at(0)).expect("there is room");
+    assert!(engine.next_deadline().is_some(), "its head is waited for, but not for ever");
+    act(&mut engine, waiting, at(1), Link::reset);
+    assert_eq!(engine.next_deadline(), None, "an empty server is woken for nobody");
+
+    let listening = engine.open(Link::new(), at(2)).expect("there is room");
+    act(&mut engine, listening, at(2), |link| link.send(GET));
+    settle(&mut engine, at(2));
+    act(&mut engine, listening, at(3), Link::reset);
+    settle(&mut engine, at(3));
+    assert_eq!(engine.core().connections(), 0);
+    assert_eq!(engine.next_deadline(), None);
+}
