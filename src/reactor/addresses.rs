@@ -159,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn who_was_turned_away_and_has_gone_leaves_room_for_the_next_to_be_told() {
+        let mut addresses = Addresses::new(1, 16_384);
+        let address = "192.0.2.1".parse().ok();
+        let first = addresses.admit(address).expect("there is room");
+        addresses.enter(id(0, 1), first);
+        for generation in 2..1_000 {
+            assert_eq!(addresses.admit(address), Some(Party::TurnedAway), "visit {generation}");
+            addresses.enter(id(1, generation), Party::TurnedAway);
+            addresses.leave(id(1, generation));
+        }
+    }
+
+    #[test]
     fn without_a_bound_nothing_is_kept() {
         let mut addresses = Addresses::new(0, 16_384);
         let party = addresses.admit("192.0.2.1".parse().ok()).expect("anybody");
