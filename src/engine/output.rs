@@ -101,6 +101,11 @@ impl<T: Transport, H: Handler> Engine<T, H> {
                 self.fail(slot, Cause::Stalled(Stall::Reading));
                 return Taken::Part;
             }
+            Batch::Broken => {
+                self.core.counters.panics += 1;
+                self.fail(slot, Cause::Handler);
+                return Taken::Part;
+            }
             Batch::Bytes(bytes) => bytes,
         };
         let length = bytes.len();

@@ -46,6 +46,8 @@ pub(crate) enum Batch<'b> {
     Overrun,
     /// It has everything, and one of its channels was ended: end it well.
     End,
+    /// The encoder of its format panicked at what comes next.
+    Broken,
 }
 
 /// What comes next for a subscriber.
@@ -182,20 +184,23 @@ impl SharedBatch {
             // A stream without notices must not look whole up to there.
             Next::MessagesBeforeGap(_) if !source.formats.can_tell(by.dress) => Batch::Overrun,
             Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
-                Batch::Bytes(self.messages(by, limit, self.bytes_max, source))
+                match self.messages(by, limit, self.bytes_max, source) {
+                    Some(bytes) => Batch::Bytes(bytes),
+                    None => Batch::Broken,
+                }
             }
         }
     }
 
     /// The messages behind `by`'s cursor that are not behind `limit`: as many as are no longer than `bytes_max` together, and at least
-    /// one.
+    /// one. None if the first cannot be encoded.
     pub(crate) fn messages(
         &mut self,
         by: &Subscriber,
         limit: u64,
         bytes_max: usize,
         source: &mut Source<'_>,
-    ) -> &[u8] {
+    ) -> Option<&[u8]> {
         self.lent_to = by.name;
         let (audience, end) = (source.number, source.audience.end);
         let is_told = source.is_told;
@@ -203,7 +208,7 @@ impl SharedBatch {
         if self.key != Some(key) {
             self.fill(&key, source);
         }
-        self.bytes()
+        self.key.is_some().then(|| self.bytes())
     }
 
     /// Where `by` stands if `taken` bytes are all that it was lent just now.
@@ -289,8 +294,10 @@ impl SharedBatch {
         let format = by.dress.format();
         let Some(notice) = source.formats.row(format).notice else { return Batch::Overrun };
         let id = MessageId { epoch: source.epoch, seq: through };
-        let frame =
-            Frame::encoded(format, &mut self.scratch, source.ledger, |out| notice(Notice::Gap, id, out));
+        let write = |out: &mut Vec<u8>| notice(Notice::Gap, id, out);
+        let Some(frame) = Frame::encoded(format, &mut self.scratch, source.ledger, write) else {
+            return Batch::Broken;
+        };
         self.lent_to = by.name;
         self.key = None;
         self.wrapping = by.dress.wrapping();
@@ -305,9 +312,8 @@ impl SharedBatch {
     }
 
     // TOUR 5.4
-    /// Puts together what `key` asks for.
+    /// Puts together what `key` asks for: up to a message that cannot be encoded, and nothing if that is the first.
     fn fill(&mut self, key: &Key, source: &mut Source<'_>) {
-        self.key = Some(*key);
         self.wrapping = key.dress.wrapping();
         self.parts.clear();
         self.joined.clear();
@@ -325,6 +331,7 @@ impl SharedBatch {
             }
             self.push(seq, frame);
         }
+        self.key = (!self.parts.is_empty()).then_some(*key);
         if let [first, .., last] = &self.parts[..] {
             debug_assert!(first.seq < last.seq, "merged by number");
             self.joined.reserve_exact(last.end);
@@ -334,7 +341,7 @@ impl SharedBatch {
         }
     }
 
-    /// The next message of any channel, by number. It counts as used.
+    /// The next message of any channel, by number, if there is one that can be encoded. It counts as used.
     fn merge(&mut self, key: &Key, source: &mut Source<'_>) -> Option<(u64, Frame)> {
         let numbered =
             |(channel, position): &mut (u32, usize)| source.channels[*channel as usize].seq_at(*position);
@@ -348,7 +355,7 @@ impl SharedBatch {
         head.1 += 1;
         let channel = &mut source.channels[channel as usize];
         let (format, formats) = (key.dress.format(), source.formats);
-        let frame = channel.frame_at(position, source.epoch, format, formats, &mut self.scratch);
+        let frame = channel.frame_at(position, source.epoch, format, formats, &mut self.scratch)?;
         Some((seq, frame.clone()))
     }
 }

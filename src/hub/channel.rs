@@ -244,7 +244,7 @@ impl Channel {
         self.ring.get(position).map(|entry| entry.seq)
     }
 
-    /// The frame of the message at `position`, encoded if this is the first time that anybody wants it.
+    /// The frame of the message at `position`, encoded if this is the first time that anybody wants it; none if its encoder panics.
     pub(crate) fn frame_at(
         &mut self,
         position: usize,
@@ -252,19 +252,23 @@ impl Channel {
         format: WireFormat,
         formats: &Formats,
         scratch: &mut Scratch,
-    ) -> &Frame {
+    ) -> Option<&Frame> {
         let Channel { name, ring, ledger, .. } = self;
         let Entry { seq, event, data, frames, .. } = &mut ring[position];
         let known = frames.iter().position(|frame| frame.format() == format);
-        let index = known.unwrap_or_else(|| {
-            let id = MessageId { epoch, seq: *seq };
-            let view = MessageView { id, channel: name, event: event.as_deref(), data };
-            frames.reserve_exact(1);
-            let encode = formats.row(format).encode;
-            frames.push(Frame::encoded(format, scratch, ledger, |out| encode(&view, out)));
-            frames.len() - 1
-        });
-        &frames[index]
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let id = MessageId { epoch, seq: *seq };
+                let view = MessageView { id, channel: name, event: event.as_deref(), data };
+                let encode = formats.row(format).encode;
+                let frame = Frame::encoded(format, scratch, ledger, |out| encode(&view, out))?;
+                frames.reserve_exact(1);
+                frames.push(frame);
+                frames.len() - 1
+            }
+        };
+        frames.get(index)
     }
 
     #[cfg(test)]

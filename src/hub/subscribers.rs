@@ -6,6 +6,8 @@
 //! in a hot audience, or blocked.
 //! Next: `publish.rs`.
 
+use std::panic::resume_unwind;
+
 use super::audience::Hearing;
 use super::batch::{self, Batch, Next, SharedBatch, Source};
 use super::channel::Channel;
@@ -14,7 +16,7 @@ use super::grace::{Health, Standing};
 use super::message::MessageId;
 use super::pass::Turned;
 use super::publish::check_set;
-use super::wire::{Dress, Notice, Rest, WireFormat, Wrapping, wrap};
+use super::wire::{Dress, Notice, Rest, WireFormat, Wrapping, guarded, wrap};
 use super::{Hub, NOWHERE, News, Place, grow};
 use crate::error::WriteError;
 
@@ -236,7 +238,11 @@ impl Hub {
                 }
                 Next::Messages(limit) | Next::MessagesBeforeGap(limit) => {
                     let (batch, mut source) = self.source(by.name, place);
-                    out.extend_from_slice(batch.messages(&by, limit, bytes_max, &mut source));
+                    let Some(messages) = batch.messages(&by, limit, bytes_max, &mut source) else {
+                        // This is a callback of the handler: the encoder's panic, which has been reported, goes on to its end.
+                        resume_unwind(Box::new("the encoder of a format panicked"));
+                    };
+                    out.extend_from_slice(messages);
                     news.messages = batch.count();
                     let last = batch.last().unwrap_or(by.cursor);
                     self.stats.delivered += news.messages as u64;
@@ -261,7 +267,11 @@ impl Hub {
         let Some(by) = self.subscriber(subscriber) else { return };
         let Some(notice) = self.formats.row(by.dress.format()).notice else { return };
         let mut content = Vec::new();
-        notice(Notice::End, MessageId { seq: by.cursor, ..self.head }, &mut content);
+        let id = MessageId { seq: by.cursor, ..self.head };
+        // Half a notice is none; the stream ends all the same.
+        if guarded(|| notice(Notice::End, id, &mut content)).is_none() {
+            return;
+        }
         wrap(by.dress.wrapping(), &content, out);
     }
 

@@ -16,6 +16,7 @@
 //! Next: `formats.rs`.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::formats::BUILT_IN;
@@ -170,7 +171,8 @@ pub enum Notice {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
-    /// Appends a message. If it appends nothing a line feed goes out: a frame without bytes could never be taken.
+    /// Appends a message. If it appends nothing a line feed goes out: a frame without bytes could never be taken. If it panics,
+    /// everybody who needs this message in this format loses the exchange, with [`Cause::Handler`](crate::Cause::Handler).
     pub encode: fn(&MessageView<'_>, &mut Vec<u8>),
     /// Appends a notice that belongs to the place behind this id. Without one, a subscriber that has missed something is cut, and
     /// one whose channel was ended just ends.
@@ -222,6 +224,11 @@ impl Formats {
     }
 }
 
+/// Calls an encoder, which may be an embedder's: none if it panics.
+pub(crate) fn guarded(encode: impl FnOnce()) -> Option<()> {
+    catch_unwind(AssertUnwindSafe(encode)).ok()
+}
+
 /// Writes bytes of a body as the connection's framing asks for it.
 pub(crate) fn wrap(wrapping: Wrapping, content: &[u8], out: &mut Vec<u8>) {
     match wrapping {
@@ -251,17 +258,18 @@ const FRAME_COST: usize = 96;
 
 impl Frame {
     // TOUR 5.3
-    /// Encodes into the scratch buffers first, so that what is kept is exactly as long as it is.
+    /// Encodes into the scratch buffers first, so that what is kept is exactly as long as it is. None if the encoder panics, which may
+    /// be an embedder's: what it has written then is no message.
     pub(crate) fn encoded(
         format: WireFormat,
         scratch: &mut Scratch,
         ledger: &Ledger,
         encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Frame {
+    ) -> Option<Frame> {
         let Scratch { content, chunk } = scratch;
         content.clear();
         chunk.clear();
-        encode(content);
+        guarded(|| encode(content))?;
         if content.is_empty() {
             content.push(b'\n');
         }
@@ -270,7 +278,7 @@ impl Frame {
         let charge = ledger.charge(chunk.len() + FRAME_COST);
         let shared = Rc::new(Shared { bytes: Box::from(chunk.as_slice()), _charge: charge });
         scratch.give_back();
-        Frame { format, inside: inside as u8, shared }
+        Some(Frame { format, inside: inside as u8, shared })
     }
 
     pub(crate) fn format(&self) -> WireFormat {
@@ -354,7 +362,8 @@ mod tests {
             let frame = Frame::encoded(WireFormat::STREAM, &mut scratch, &ledger, |out| {
                 out.extend_from_slice(data.as_bytes());
                 out.push(b'\n');
-            });
+            })
+            .expect("nothing panics");
             let bare = frame.bytes(Wrapping::Bare);
             assert_eq!(bare, format!("{data}\n").as_bytes());
             let chunk = [format!("{:x}\r\n", size + 1).as_bytes(), bare, b"\r\n"].concat();
@@ -366,7 +375,8 @@ mod tests {
     #[test]
     fn a_rest_keeps_its_frame_in_the_ledger() {
         let (mut scratch, ledger) = (Scratch::default(), Ledger::default());
-        let frame = Frame::encoded(WireFormat::STREAM, &mut scratch, &ledger, |out| out.extend(b"hello\n"));
+        let frame = Frame::encoded(WireFormat::STREAM, &mut scratch, &ledger, |out| out.extend(b"hello\n"))
+            .expect("nothing panics");
         let mut rest = frame.rest(Wrapping::Bare, 2);
         drop(frame);
         assert_eq!(rest.bytes(), b"llo\n");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use encke::testing::{OnEvent, Server};
-use encke::{Event, Format, HalfClose, Limits, Message, Read, Since, WireFormat};
+use encke::{Ctx, Event, Format, HalfClose, Handler, Limits, Message, MessageView, Read, Since, WireFormat};
 
 #[test]
 fn an_encoder_that_writes_nothing_does_not_break_the_stream() {
@@ -24,6 +24,79 @@ fn an_encoder_that_writes_nothing_does_not_break_the_stream() {
     }
     let sent = server.received(peer);
     assert_eq!(sent.matches("1\r\n\n\r\n").count(), 3, "a line feed for each: {sent:?}");
+}
+
+/// Writes what it can and panics at one message.
+fn fragile(message: &MessageView<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(message.data.as_bytes());
+    assert!(message.data != "poison", "on purpose");
+}
+
+/// Listens as its path says, in a format of its own or a sound one, and notes what it is told.
+struct Listeners {
+    fragile: Option<WireFormat>,
+    told: Vec<String>,
+}
+
+impl Handler for Listeners {
+    type State = ();
+
+    fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
+        match event {
+            Event::Begin(request) => {
+                let row = Format { encode: fragile, notice: None, heartbeat: None };
+                let fragile =
+                    *self.fragile.get_or_insert_with(|| ctx.core().add_format(row).expect("there is room"));
+                let format = if request.path() == "/sound" { WireFormat::STREAM } else { fragile };
+                if request.path() == "/park" {
+                    ctx.park(&["news"], Since::Head, format).expect("it can wait");
+                } else {
+                    ctx.subscribe(&["news"], Since::Head, format).expect("a stream can listen");
+                    ctx.start(200, &[]).expect("nothing was answered yet");
+                }
+            }
+            Event::Read(_) => {}
+            event => self.told.push(format!("{event:?}")),
+        }
+    }
+
+    fn news(&mut self, ctx: &mut Ctx<'_, ()>) {
+        let mut all = Vec::new();
+        ctx.take_news(1000, &mut all);
+        ctx.respond(200, &[], &all).expect("nothing was answered yet");
+    }
+}
+
+#[test]
+fn an_encoder_that_panics_costs_those_who_need_it_their_exchange_and_nobody_else_anything() {
+    let mut server = Server::new(Listeners { fragile: None, told: Vec::new() }, Limits::default());
+    server.allow_panics();
+    let (first, second, parked) = (server.get("/"), server.get("/"), server.get("/park"));
+    let sound = server.get("/sound");
+    server.run(|_, core| {
+        for text in ["before", "poison", "behind"] {
+            core.publish("news", Message::new(text)).expect("there is room");
+        }
+    });
+    assert!(server.received(sound).contains("before\n") && server.received(sound).contains("behind\n"));
+    for peer in [first, second] {
+        assert!(server.received(peer).ends_with("\r\n6\r\nbefore\r\n"), "a broken answer looks broken");
+        assert!(!server.is_open(peer));
+    }
+    assert_eq!(server.answers(parked).expect("this is HTTP")[0].text(), "before");
+    let told = &server.engine().handler().told;
+    assert_eq!(told.iter().filter(|event| *event == "Error(Handler)").count(), 2, "{told:?}");
+    assert_eq!(told.iter().filter(|event| *event == "End(Failed)").count(), 2, "{told:?}");
+    assert_eq!(server.engine().core().counters().panics, 2);
+
+    // Who asks for the poison alone, and whoever comes behind it.
+    let (again, late) = (server.get("/park"), server.get("/"));
+    server.run(|_, core| core.publish("news", Message::new("poison"))).expect("there is room");
+    assert_eq!(server.answers(again).expect("this is HTTP")[0].head.status, 500);
+    assert!(!server.is_open(late));
+    let next = server.get("/");
+    server.run(|_, core| core.publish("news", Message::new("well"))).expect("there is room");
+    assert_eq!(server.answers(next).expect("this is HTTP")[0].text(), "well");
 }
 
 #[test]

@@ -146,8 +146,11 @@ fn talker(rng: &mut Rng) -> Vec<Step> {
     let fields = vec![("Expect", "100-continue")];
     let expecting = Ask { fields, ..Ask::post("d=respond:200:ok", body(rng)) };
     let fields = vec![("Connection", "upgrade"), ("Upgrade", "echo")];
-    let query =
-        *rng.pick(&["b=up:echo&r=echo,stale", "b=up:echo,keep&r=echo&d=close", "d=up:echo,keep,timer:3000&r=echo&k=close"]);
+    let query = *rng.pick(&[
+        "b=up:echo&r=echo,stale",
+        "b=up:echo,keep&r=echo&d=close",
+        "d=up:echo,keep,timer:3000&r=echo&k=close",
+    ]);
     let tunnel = Ask { fields, ..Ask::get(query) };
     let mut script = vec![appetite(rng), pace(rng), Step::Ask(ask), Step::Wait(rng.millis(0, 4_000))];
     match rng.between(0, 3) {

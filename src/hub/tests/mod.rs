@@ -68,6 +68,7 @@ fn drain(hub: &mut Hub, name: u32) -> Vec<u8> {
             Batch::Bytes(bytes) => bytes,
             Batch::Overrun => panic!("{name} was overrun"),
             Batch::End => panic!("{name} was ended"),
+            Batch::Broken => panic!("an encoder panicked"),
         };
         received.extend_from_slice(lent);
         let taken = lent.len();
