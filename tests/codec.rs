@@ -7,12 +7,13 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `wire.rs` | the reader that the other files drive, and the cutting |
-//! | `accepted.rs` | requests and what they mean |
-//! | `refused_heads.rs`, `refused_bodies.rs` | the golden list of refusals |
-//! | `bounds.rs` | 414 and 431 to the byte |
+//! | `requests.txt` | the golden list: bytes, verdict, section, reason. `tests/requests.rs` runs it through the engine and the command |
+//! | `cases.rs`, `listed.rs` | the list as values, and through the codec |
+//! | `accepted.rs` | what can be asked of a request that is served |
+//! | `bounds.rs`, `chunk_bounds.rs` | 414, 431 and what may stand around data, to the byte |
 //! | `answers.rs` | what the server writes, read by the peer's reader; and what that reader refuses |
 //! | `round_trips.rs` | what the peer's writer writes, read by the server |
-//! | `random.rs` | mutated and random bytes by seed |
+//! | `random.rs`, `dice.rs` | mutated and random bytes by seed |
 
 #[path = "codec/accepted.rs"]
 mod accepted;
@@ -20,12 +21,16 @@ mod accepted;
 mod answers;
 #[path = "codec/bounds.rs"]
 mod bounds;
+#[path = "codec/cases.rs"]
+mod cases;
+#[path = "codec/chunk_bounds.rs"]
+mod chunk_bounds;
+#[path = "codec/dice.rs"]
+mod dice;
+#[path = "codec/listed.rs"]
+mod listed;
 #[path = "codec/random.rs"]
 mod random;
-#[path = "codec/refused_bodies.rs"]
-mod refused_bodies;
-#[path = "codec/refused_heads.rs"]
-mod refused_heads;
 #[path = "codec/round_trips.rs"]
 mod round_trips;
 #[path = "codec/wire.rs"]

@@ -4,32 +4,8 @@
 use encke::http::peer::ResponseReader;
 use encke::http::{FieldSpace, HeadBounds, HeadScan, parse_head};
 
+use crate::dice::Dice;
 use crate::wire::{BOUNDS, NEXT, read_pieces};
-
-/// Xorshift (Marsaglia, 2003): twenty lines are cheaper than a dependency, and a seed is a whole test.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `bound`, which is not zero.
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() >> 11) as usize % bound
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
-        choices[self.below(choices.len())]
-    }
-}
 
 /// Good requests to spoil.
 const GOOD: &[&[u8]] = &[
@@ -76,11 +52,15 @@ const SPICE: &[&[u8]] = &[
     b"5;a=b\r\n",
 ];
 
+fn pick<'a, T: ?Sized>(dice: &mut Dice, choices: &[&'a T]) -> &'a T {
+    choices[dice.below(choices.len())]
+}
+
 /// One to three good requests with a few bytes spoilt.
 fn spoilt(dice: &mut Dice) -> Vec<u8> {
     let mut wire = Vec::new();
     for _ in 0..1 + dice.below(3) {
-        wire.extend_from_slice(dice.pick(GOOD));
+        wire.extend_from_slice(pick(dice, GOOD));
     }
     for _ in 0..dice.below(4) {
         let at = dice.below(wire.len());
@@ -94,18 +74,10 @@ fn spoilt(dice: &mut Dice) -> Vec<u8> {
                 let again = wire[at..end].to_vec();
                 drop(wire.splice(at..at, again));
             }
-            _ => drop(wire.splice(at..at, dice.pick(SPICE).iter().copied())),
+            _ => drop(wire.splice(at..at, pick(dice, SPICE).iter().copied())),
         }
     }
     wire
-}
-
-/// Cuts `wire` into up to eight pieces, some of them empty.
-fn cut<'a>(dice: &mut Dice, wire: &'a [u8]) -> Vec<&'a [u8]> {
-    let mut cuts: Vec<_> = (0..dice.below(8)).map(|_| dice.below(wire.len() + 1)).collect();
-    cuts.extend([0, wire.len()]);
-    cuts.sort_unstable();
-    cuts.windows(2).map(|pair| &wire[pair[0]..pair[1]]).collect()
 }
 
 #[test]
@@ -119,7 +91,7 @@ fn spoilt_requests_mean_the_same_however_they_are_cut() {
             _ => BOUNDS,
         };
         let whole = read_pieces([&wire[..]], bounds);
-        let pieces = cut(&mut dice, &wire);
+        let pieces = dice.cut(&wire);
         assert_eq!(read_pieces(pieces, bounds), whole, "seed {seed}: {}", wire.escape_ascii());
         assert_eq!(read_pieces(wire.chunks(1), bounds), whole, "seed {seed}: {}", wire.escape_ascii());
         match whole.refusal {
@@ -194,10 +166,10 @@ fn the_peers_reader_takes_anything_without_a_panic() {
     ];
     for seed in 0..5_000 {
         let mut dice = Dice::new(seed);
-        let mut wire = dice.pick(good).to_vec();
+        let mut wire = pick(&mut dice, good).to_vec();
         for _ in 0..dice.below(3) {
             let at = dice.below(wire.len());
-            wire.splice(at..at, dice.pick(SPICE).iter().copied());
+            wire.splice(at..at, pick(&mut dice, SPICE).iter().copied());
         }
         let outcome = |pieces: Vec<&[u8]>| {
             let mut reader = ResponseReader::new();
@@ -225,7 +197,7 @@ fn the_peers_reader_takes_anything_without_a_panic() {
             (heads_and_bytes, reader.end_of_input().map(|_| ()))
         };
         let whole = outcome(vec![&wire]);
-        assert_eq!(outcome(cut(&mut dice, &wire)), whole, "seed {seed}: {}", wire.escape_ascii());
+        assert_eq!(outcome(dice.cut(&wire)), whole, "seed {seed}: {}", wire.escape_ascii());
         assert_eq!(outcome(wire.chunks(1).collect()), whole, "seed {seed}: {}", wire.escape_ascii());
     }
 }

@@ -2,9 +2,8 @@
 //! understood.
 
 use encke::Refusal;
-use encke::http::{
-    BodyReader, FieldSpace, Framing, HeadBounds, HeadScan, Part, RequestHead, Version, parse_head,
-};
+pub(crate) use encke::http::HeadBounds;
+use encke::http::{BodyReader, FieldSpace, Framing, HeadScan, Part, RequestHead, Version, parse_head};
 
 /// Generous bounds, for cases that are not about them.
 pub(crate) const BOUNDS: HeadBounds = HeadBounds { bytes_max: 16 * 1024, fields_max: 100 };
