@@ -12,16 +12,8 @@ use std::time::Duration;
 use crate::machine::{KIB, MIB, kernel_bytes, processor_time, queued_bytes, user_bytes};
 use crate::siege::{Attack, Siege, Tally};
 use crate::support::{Server, get, publish};
-use crate::visitor::{Latencies, Visitor, median};
+use crate::visitor::{Latencies, Visitor, assert_unmoved, median};
 use crate::{Form, alone, tell};
-
-/// A p99 that is not told from a shorter one. A short form has few visits, and a build that is not optimized.
-fn floor() -> Duration {
-    Form::of_this_run().pick(Duration::from_millis(50), Duration::from_millis(20))
-}
-
-/// How many times the unattacked p99 is borne.
-const TIMES_MAX: u32 = 3;
 
 /// Alternations of peace and siege.
 const ROUNDS: usize = 3;
@@ -122,13 +114,6 @@ fn compare(server: &Server, attack: &Attack, attackers: usize) -> (Side, Side) {
     (peace, siege)
 }
 
-/// The visitor hardly notices.
-#[track_caller]
-fn assert_unmoved(peace: &Side, siege: &Side) {
-    let (quiet, attacked) = (median(&peace.latencies).p99, median(&siege.latencies).p99);
-    assert!(attacked <= quiet.max(floor()) * TIMES_MAX, "{:?} after {:?}", siege.latencies, peace.latencies);
-}
-
 /// The server's own memory grows by so much at most, and not again with the next siege.
 #[track_caller]
 fn assert_flat(peace: &Side, siege: &Side, bound: usize) {
@@ -150,7 +135,7 @@ fn heads_that_drip_do_not_slow_a_visitor() {
     let _alone = alone();
     let server = server(&[]);
     let (peace, siege) = compare(&server, &heads(), attackers());
-    assert_unmoved(&peace, &siege);
+    assert_unmoved(&peace.latencies, &siege.latencies);
     // Half a head is kept as it came, up to --max-head, in a buffer that has grown by doubling.
     assert_flat(&peace, &siege, attackers() * 33 * KIB + MIB);
 }
@@ -160,7 +145,7 @@ fn bodies_that_drip_do_not_slow_a_visitor() {
     let _alone = alone();
     let server = server(&[]);
     let (peace, siege) = compare(&server, &bodies(), attackers());
-    assert_unmoved(&peace, &siege);
+    assert_unmoved(&peace.latencies, &siege.latencies);
     // What has come of a body is kept, in a buffer that has grown by doubling; --memory bounds them all together.
     assert_flat(&peace, &siege, attackers() * 33 * KIB + MIB);
 }
@@ -170,7 +155,7 @@ fn streams_that_are_never_read_do_not_slow_a_visitor() {
     let _alone = alone();
     let server = server(&[]);
     let (peace, siege) = compare(&server, &deaf_streams(), attackers());
-    assert_unmoved(&peace, &siege);
+    assert_unmoved(&peace.latencies, &siege.latencies);
     // The channel's ring, its frames, a batch, and of each attacker its entry: whatever it has half taken is a frame of all.
     assert_flat(&peace, &siege, attackers() * KIB + 4 * MIB);
 }
@@ -181,7 +166,7 @@ fn answers_that_are_read_byte_by_byte_do_not_slow_a_visitor() {
     let server = server(&[]);
     publish(server.address, "large", &"x".repeat(MIB / 4));
     let (peace, siege) = compare(&server, &slow_answers(), attackers());
-    assert_unmoved(&peace, &siege);
+    assert_unmoved(&peace.latencies, &siege.latencies);
     // Large answers that wait for their peers have a quarter of --memory together.
     assert_flat(&peace, &siege, attackers() * KIB + 20 * MIB);
 }
@@ -193,7 +178,7 @@ fn a_visitor_is_served_where_attackers_with_half_a_head_are_more_than_there_are_
     let server = server(&["--max-connections", &places]);
     let attack = Attack { name: "slow heads, four for each place", ..heads() };
     let (peace, siege) = compare(&server, &attack, attackers());
-    assert_unmoved(&peace, &siege);
+    assert_unmoved(&peace.latencies, &siege.latencies);
     assert!(server.metric("encke_connections_evicted_total") > 0.0, "some give way to others");
 }
 
@@ -209,7 +194,7 @@ fn a_visitor_is_served_where_attackers_of_few_addresses_are_more_than_there_are_
     for attack in attacks {
         let server = server(&["--max-connections", &places, "--max-connections-per-ip", "20"]);
         let (peace, siege) = compare(&server, &attack, attackers());
-        assert_unmoved(&peace, &siege);
+        assert_unmoved(&peace.latencies, &siege.latencies);
         assert!(
             server.metric("encke_connections_turned_away_total") > 0.0,
             "some are told that they are too many"

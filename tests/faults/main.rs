@@ -5,10 +5,13 @@
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
 //! | `dawdling.rs` | crowds that send or read as slowly as they may |
 //! | `descriptors.rs` | no descriptor left for a newcomer |
+//! | `handlers.rs` | an embedder's handler that panics or blocks |
+//! | `mailbox.rs` | threads that post faster than the loop can work |
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
 //!
 //! | file | what they share |
 //! | --- | --- |
+//! | `embedder.rs` | a reactor on a thread, with a handler that does what it must not |
 //! | `machine.rs` | what the machine says of a process and of its own memory |
 //! | `siege.rs` | a crowd of attackers who come back when they are cut |
 //! | `visitor.rs` | somebody who behaves, and how long that takes |
@@ -27,7 +30,10 @@ mod support;
 mod crowding;
 mod dawdling;
 mod descriptors;
+mod embedder;
+mod handlers;
 mod machine;
+mod mailbox;
 mod readers;
 mod siege;
 mod visitor;

@@ -7,6 +7,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::Form;
 use crate::machine::pause;
 use crate::support::{Peer, Server, get};
 
@@ -36,22 +37,14 @@ impl Visitor {
     /// Visits for so long, and says how long each took; `between` is called now and then.
     #[track_caller]
     pub(crate) fn visit_for(&mut self, duration: Duration, mut between: impl FnMut()) -> Latencies {
-        let begun = Instant::now();
-        let mut latencies = Vec::new();
-        let mut due = Duration::ZERO;
-        while due < duration {
-            pause(due.saturating_sub(begun.elapsed()));
-            // Those for whom there is no time any more are as late as they are.
-            if begun.elapsed() < 2 * duration {
-                self.visit();
-            }
-            latencies.push(begun.elapsed() - due);
-            if latencies.len() % 20 == 0 {
+        let mut visits = 0;
+        paced(duration, || {
+            self.visit();
+            visits += 1;
+            if visits % 20 == 0 {
                 between();
             }
-            due += PACE;
-        }
-        Latencies::of(latencies)
+        })
     }
 
     /// One visit. Every message is heard, in its order and without a notice of a gap.
@@ -71,6 +64,39 @@ impl Visitor {
         let line = self.subscriber.until(&format!("\"{text}\"}}\n"));
         assert!(!line.contains("gap") && line.matches("visit").count() == 1, "{line}");
     }
+}
+
+/// Does something again and again for so long, at the pace of visits, and says how long each took from the moment at which it was due.
+pub(crate) fn paced(duration: Duration, mut visit: impl FnMut()) -> Latencies {
+    let begun = Instant::now();
+    let mut latencies = Vec::new();
+    let mut due = Duration::ZERO;
+    while due < duration {
+        pause(due.saturating_sub(begun.elapsed()));
+        // Those for whom there is no time any more are as late as they are.
+        if begun.elapsed() < 2 * duration {
+            visit();
+        }
+        latencies.push(begun.elapsed() - due);
+        due += PACE;
+    }
+    Latencies::of(latencies)
+}
+
+/// A p99 that is not told from a shorter one: what a busy machine's scheduler does in a moment is no slowness of the server's. A short
+/// form has few visits, and a build that is not optimized.
+pub(crate) fn floor() -> Duration {
+    Form::of_this_run().pick(Duration::from_millis(50), Duration::from_millis(20))
+}
+
+/// How many times the unattacked p99 is borne.
+const TIMES_MAX: u32 = 3;
+
+/// Whoever is attacked hardly notices: the median of its p99 is within three times that of the unattacked.
+#[track_caller]
+pub(crate) fn assert_unmoved(peace: &[Latencies], attacked: &[Latencies]) {
+    let bound = median(peace).p99.max(floor()) * TIMES_MAX;
+    assert!(median(attacked).p99 <= bound, "{attacked:?} after {peace:?}");
 }
 
 /// How long visits took.
