@@ -2,9 +2,11 @@
 //!
 //! | file | fault |
 //! | --- | --- |
+//! | `clocks.rs` | a wall clock that is set back |
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
 //! | `dawdling.rs` | crowds that send or read as slowly as they may |
 //! | `descriptors.rs` | no descriptor left for a newcomer |
+//! | `disks.rs` | a full disk under `examples/upload` |
 //! | `handlers.rs` | an embedder's handler that panics or blocks |
 //! | `mailbox.rs` | threads that post faster than the loop can work |
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
@@ -15,6 +17,8 @@
 //! | `machine.rs` | what the machine says of a process and of its own memory |
 //! | `siege.rs` | a crowd of attackers who come back when they are cut |
 //! | `visitor.rs` | somebody who behaves, and how long that takes |
+//!
+//! `cargo test` builds the examples. With `cargo test --test faults` alone, build them first: `cargo build --examples`.
 //!
 //! Every fault has two forms: a short one of a few seconds, which `cargo test` runs, and with `ENCKE_FAULTS=long` the one whose figures are
 //! in `docs/FAULTS.md`. The forms differ in numbers only. `cargo test --release --test faults -- --nocapture` prints the figures.
@@ -27,9 +31,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// The examples as children.
+#[allow(dead_code, reason = "the faults use a part")]
+#[path = "../push_examples/running.rs"]
+mod running;
+
+mod clocks;
 mod crowding;
 mod dawdling;
 mod descriptors;
+mod disks;
 mod embedder;
 mod handlers;
 mod machine;

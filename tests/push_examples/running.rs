@@ -22,7 +22,13 @@ impl Example {
     /// Starts an example with these arguments and returns when it listens.
     #[track_caller]
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Example {
-        let mut child = Command::new(path(name))
+        Example::spawn(Command::new(path(name)), name, arguments)
+    }
+
+    /// The same with a command that becomes the example, in an environment of the test's own.
+    #[track_caller]
+    pub(crate) fn spawn(mut command: Command, name: &str, arguments: &[&str]) -> Example {
+        let mut child = command
             .args(arguments)
             .arg("0")
             .stdout(Stdio::piped())
