@@ -37,7 +37,8 @@
 //! # The plan of the house
 //!
 //! ```text
-//!   server/    `encke serve`: one Handler among others         testing/   peers and time for tests
+//!   command/   the command line                                testing/   peers and time for tests
+//!   server/    `encke serve`: one Handler among others
 //!  ┌───────────────────────────────────────────────────────────────┐
 //!  │ reactor/   poll, accept, wakers, the system's clock: the door │
 //!  └──┬──────────────────────────────────────────────────────▲─────┘
@@ -76,17 +77,23 @@
 // TOUR 1.1
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "command")]
+pub mod command;
 pub mod engine;
 mod error;
+#[cfg(feature = "command")]
+mod exit;
 pub mod http;
 mod hub;
 mod id;
 mod limits;
 mod reactor;
 #[cfg(feature = "server")]
-pub mod server;
+mod server;
 pub mod testing;
 pub mod time;
+#[cfg(feature = "server")]
+mod values;
 
 pub use engine::{
     Cause, Core, Counters, Ctx, End, Engine, Event, Fields, HalfClose, Handle, Handler, PostError, Read,

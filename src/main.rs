@@ -1,5 +1,5 @@
-//! The `encke` command. Everything it does is in `server/`.
+//! The `encke` command. Everything it does is in `command/`.
 
 fn main() -> std::process::ExitCode {
-    encke::server::main()
+    encke::command::main()
 }

@@ -6,19 +6,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, from the ground up. A room may use those before it; `testing` is used by none.
-const ROOMS: [&str; 8] = ["ground", "http", "hub", "engine", "testing", "reactor", "server", "main"];
+/// The rooms, from the ground up. A room may use those before it; `testing` is used by none, and `server` and `client` are two ends
+/// that know nothing of each other.
+const ROOMS: [&str; 10] =
+    ["ground", "http", "hub", "engine", "testing", "reactor", "server", "client", "command", "main"];
 
 /// Crates that are let in by some rooms only.
-const KEPT_TO: [(&str, &[&str]); 9] = [
+const KEPT_TO: [(&str, &[&str]); 15] = [
     ("httparse", &["http"]),
-    ("httpdate", &["http"]),
+    ("httpdate", &["http", "client"]),
     ("slab", &["engine", "hub"]),
     ("mio", &["reactor", "server"]),
-    ("socket2", &["reactor", "server"]),
-    ("rustix", &["reactor", "server"]),
-    ("clap", &["server", "main"]),
-    ("signal_hook", &["server", "main"]),
+    ("socket2", &["reactor", "server", "client"]),
+    ("rustix", &["reactor", "server", "client"]),
+    ("clap", &["server", "client", "command"]),
+    ("clap_complete", &["command"]),
+    ("clap_mangen", &["command"]),
+    ("fastrand", &["client"]),
+    ("form_urlencoded", &["client"]),
+    ("iri_string", &["client"]),
+    ("serde_json", &["client"]),
+    ("signal_hook", &["server", "client"]),
     ("subtle", &["server"]),
 ];
 
@@ -89,6 +97,9 @@ fn wrong_imports(source: &Source) -> Vec<String> {
             if names_it && height > source.height() {
                 wrong.push(format!("{}:{number} reaches up into {room}/", source.name));
             }
+            if names_it && *room == "server" && source.room == "client" {
+                wrong.push(format!("{}:{number} looks into the other end", source.name));
+            }
             if names_it && *room == "testing" {
                 wrong.push(format!("{}:{number} serves with what only tests use", source.name));
             }
@@ -117,7 +128,8 @@ fn wrong_below_the_reactor(source: &Source) -> Vec<String> {
         "std::env",
         "std::time::Instant",
     ];
-    if matches!(source.room, "reactor" | "server" | "main") || source.name == "lib.rs" {
+    if matches!(source.room, "reactor" | "server" | "client" | "command" | "main") || source.name == "lib.rs"
+    {
         return Vec::new();
     }
     let mut wrong = Vec::new();
@@ -222,6 +234,8 @@ fn the_rules_object_to_what_they_forbid() {
     assert_eq!(wrong_imports(&plant("hub/ring.rs", "use crate::http::chunked;\n")).len(), 0);
     assert_eq!(wrong_imports(&plant("time.rs", "use crate::http::Version;\n")).len(), 1);
     assert_eq!(wrong_imports(&plant("reactor/a.rs", "use crate::testing::Link;\n")).len(), 1);
+    assert_eq!(wrong_imports(&plant("server/a.rs", "use crate::client::Exit;\n")).len(), 1);
+    assert_eq!(wrong_imports(&plant("client/a.rs", "use crate::server::Flags;\n")).len(), 1);
     assert_eq!(wrong_imports(&plant("testing/a.rs", "use crate::engine::Engine;\n")).len(), 0);
     assert_eq!(wrong_imports(&plant("engine/a.rs", "let token = mio::Token(1);\n")).len(), 1);
     assert_eq!(wrong_imports(&plant("engine/a.rs", "use httparse::Header;\n")).len(), 1);

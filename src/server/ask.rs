@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use super::config::{Jsonp, Policy};
 use super::routes::check_name;
-use super::values;
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
 use crate::hub::{MessageId, Since};
+use crate::values;
 
 /// The most channels in one request.
 const CHANNELS_MAX: usize = 32;

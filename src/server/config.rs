@@ -1,6 +1,6 @@
 //! What the flags mean together: limits for the engine, a policy for the application, and what is refused.
 //!
-//! `flags.rs` calls [`check`] with words that have been parsed.
+//! `run.rs` calls [`check`] with words that have been parsed.
 //!
 //! Invariant: what comes out works. Every contradiction is told in one sentence that names the flags and says what to do.
 //!
@@ -12,8 +12,8 @@ use super::access::{Access, Origins};
 use super::flags::{AccessFlags, BoundFlags, Flags, HistoryFlags, WaitFlags};
 use super::keys::Keys;
 use super::listen::Listen;
-use super::values::size_text;
 use crate::limits::Limits;
+use crate::values::size_text;
 
 /// What the server is started with, checked.
 #[derive(Debug)]
@@ -238,15 +238,15 @@ fn log_level(verbose: u8, quiet: u8) -> log::LevelFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::flags::{Asked, read};
     use super::*;
+    use crate::command::{Asked, read};
 
     fn config(arguments: &str) -> Result<Config, String> {
         let words = std::iter::once("encke").chain(arguments.split_whitespace());
         match read(words.map(Into::into)) {
-            Asked::Serve(config) => Ok(*config),
+            Asked::Serve(flags) => check(*flags),
             Asked::Wrong(line) => Err(line),
-            Asked::Text(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
         }
     }
 

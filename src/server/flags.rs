@@ -1,21 +1,20 @@
-//! The command line: which flags there are, what they are called, and what they do when nobody gives them.
+//! The flags of `encke serve`: what they are called, and what they do when nobody gives them.
 //!
-//! `run.rs` calls [`read`]. Words are parsed in `values.rs`; whether they make sense together is decided in `config.rs`.
+//! `command/` makes them part of the command line. Words are parsed in `values.rs`; whether they make sense together is decided in
+//! `config.rs`.
 //!
-//! Invariant: whatever is wrong is told in one line that says where to look, before anything is started.
-//!
-//! Next: `values.rs`.
+//! Next: `config.rs`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args};
 
-use super::config::{Config, check};
 use super::origin;
-use super::values::{count, size, time, time_or_never};
+use crate::values::{count, size, time, time_or_never};
 
-const EXAMPLES: &str = "\
+/// The end of the help.
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   encke                                  serve on 127.0.0.1:8080
   encke --listen 127.0.0.1:9000 -v       on another port, telling more
@@ -27,26 +26,8 @@ Examples:
 TIME is a number of seconds or has a unit: 500ms, 15s, 2m, 1h. SIZE is a number
 of bytes or has a unit: 16KiB, 1MiB.";
 
-/// Encke pushes messages over HTTP to everything that speaks it.
-#[derive(Debug, Parser)]
-#[command(name = "encke", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
-#[command(max_term_width = 80, disable_help_subcommand = true)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Flags,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve channels over HTTP; what `encke` does without a command
-    #[command(after_help = EXAMPLES, max_term_width = 80)]
-    Serve(Flags),
-}
-
 #[derive(Args, Debug)]
-pub(super) struct Flags {
+pub(crate) struct Flags {
     /// Where to listen: ADDR:PORT, a port alone, or unix:PATH; repeatable
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(super) listen: Vec<String>,
@@ -160,71 +141,4 @@ pub(super) struct BoundFlags {
     /// Connections of one address, or IPv6 /64; 0 is any number
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = count)]
     pub(super) max_connections_per_ip: usize,
-}
-
-/// What came of the command line.
-pub(crate) enum Asked {
-    Serve(Box<Config>),
-    /// Help or the version: this text, to standard output.
-    Text(String),
-    /// Something is wrong: this line, to standard error.
-    Wrong(String),
-}
-
-/// Reads the command line.
-pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Asked {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) if !error.use_stderr() => return Asked::Text(error.to_string()),
-        Err(error) => return Asked::Wrong(one_line(&error.to_string())),
-    };
-    let flags = match cli.command {
-        Some(Command::Serve(flags)) => flags,
-        None => cli.serve,
-    };
-    match check(flags) {
-        Ok(config) => Asked::Serve(Box::new(config)),
-        Err(sentence) => Asked::Wrong(sentence),
-    }
-}
-
-/// The first paragraph of a complaint on one line, with what was perhaps meant, and where to look.
-fn one_line(complaint: &str) -> String {
-    let lines = complaint.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
-    let sentence = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    let tip = complaint.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let wants_a_port = sentence.contains("'--port'")
-        || sentence.contains("subcommand '") && sentence.contains(|c: char| c.is_ascii_digit());
-    match tip {
-        _ if wants_a_port => format!("{sentence}; a port is chosen with --listen, as in --listen 9090"),
-        Some(tip) => format!("{sentence}; {tip} (encke --help tells what there is)"),
-        None => format!("{sentence} (encke --help tells what there is)"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_help_fits_a_terminal_of_eighty_columns() {
-        let Asked::Text(text) = read(["encke".into(), "--help".into()]) else { panic!("help is a text") };
-        let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-        assert!(widest <= 80, "{widest} columns:\n{text}");
-    }
-
-    #[test]
-    fn what_was_probably_meant_is_said() {
-        for (argument, said) in [
-            ("--hearbeat", "'--heartbeat'"),
-            ("--port", "--listen 9090"),
-            ("9090", "--listen 9090"),
-            ("--nothing-like-it", "encke --help"),
-        ] {
-            let Asked::Wrong(sentence) = read(["encke".into(), argument.into()]) else {
-                panic!("{argument}")
-            };
-            assert!(sentence.contains(said) && !sentence.contains('\n'), "{sentence}");
-        }
-    }
 }

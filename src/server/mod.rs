@@ -5,7 +5,7 @@
 //!                                               └─ Begin ─► access ─► routes ─► publish | subscribe | page
 //! ```
 //!
-//! `main.rs` calls [`main`]. Everything here is built on the public API, and whatever it can do, an embedder can do.
+//! `command/` calls [`serve`]. Everything here is built on the public API, and whatever it can do, an embedder can do.
 //!
 //! Next: `flags.rs`, `run.rs`, `routes.rs`.
 
@@ -25,6 +25,6 @@ mod reply;
 mod routes;
 mod run;
 mod subscribe;
-mod values;
 
-pub use run::main;
+pub(crate) use flags::{EXAMPLES, Flags};
+pub(crate) use run::serve;

@@ -1,4 +1,4 @@
-//! From the command line to a running server, and out again.
+//! From the flags to a running server, and out again.
 //!
 //! Signals come to a thread of their own, which posts to the reactor like any other thread: the first SIGTERM or SIGINT drains, a
 //! second one stops at once.
@@ -6,67 +6,33 @@
 //! Next: `greeting.rs`, `routes.rs`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::config::Config;
-use super::flags::{Asked, read};
+use super::config::{Config, check};
+use super::flags::Flags;
 use super::greeting::greeting;
 use super::listen::Listen;
 use super::routes::App;
+use crate::exit::Exit;
 use crate::reactor::Reactor;
 
-/// How the command ends.
-enum Exit {
-    /// Everything asked for was done.
-    Done,
-    /// The machine or the network would not have it.
-    Failed,
-    /// The command line was wrong.
-    Usage,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-        })
+/// Checks the flags and serves: done when it was stopped, failed when it could not serve.
+pub(crate) fn serve(flags: Flags) -> Exit {
+    match check(flags) {
+        Ok(config) => match run(config) {
+            Ok(()) => Exit::Done,
+            Err(line) => Exit::Failed.saying(&line),
+        },
+        Err(line) => Exit::Usage.saying(&line),
     }
 }
 
-/// The `encke` command, from its arguments to its exit code: 0 when it was stopped, 1 when it could not serve, 2 for a wrong
-/// command line.
-#[must_use]
-pub fn main() -> ExitCode {
-    let exit = match read(std::env::args_os()) {
-        // A reader that has left, as `head` does, is no failure.
-        Asked::Text(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            Exit::Done
-        }
-        Asked::Wrong(line) => {
-            let _ = writeln!(io::stderr(), "encke: {line}");
-            Exit::Usage
-        }
-        Asked::Serve(config) => match serve(*config) {
-            Ok(()) => Exit::Done,
-            Err(line) => {
-                let _ = writeln!(io::stderr(), "encke: {line}");
-                Exit::Failed
-            }
-        },
-    };
-    exit.into()
-}
-
 /// Serves until a signal ends it.
-fn serve(config: Config) -> Result<(), String> {
+fn run(config: Config) -> Result<(), String> {
     env_logger::Builder::new().filter_level(config.log).parse_default_env().init();
     for warning in &config.warnings {
         log::warn!("{warning}");

@@ -1,10 +1,11 @@
-//! The words of the command line: TIME, SIZE and COUNT, and how a size is said back.
+//! The words that people write: TIME, SIZE and COUNT, and how a size is said back.
 //!
-//! `flags.rs` names these as the parsers of its flags, `config.rs` says sizes in its complaints.
+//! The flags of all commands name these as their parsers, `server/config.rs` says sizes in its complaints, and `server/ask.rs` reads a
+//! time out of a query.
 //!
 //! Invariant: what is read is finite: a time of at most 100 days, a size and a count that fit their types.
 //!
-//! Next: `config.rs`.
+//! Next: `exit.rs`.
 
 use std::time::Duration;
 
