@@ -38,7 +38,7 @@
 //!
 //! ```text
 //!   command/   the command line                                testing/   peers and time for tests
-//!   server/    `encke serve`: one Handler among others
+//!   server/    `encke serve`: one Handler among others         client/    `encke subscribe`, `encke publish`
 //!  ┌───────────────────────────────────────────────────────────────┐
 //!  │ reactor/   poll, accept, wakers, the system's clock: the door │
 //!  └──┬──────────────────────────────────────────────────────▲─────┘
@@ -70,13 +70,16 @@
 //! | test a handler | [`testing`] |
 //! | use the codec alone | [`http`], and [`http::peer`] for the other side |
 //!
-//! Without `default-features` this is all there is; the feature `server` adds the `encke` command and its application.
+//! Without `default-features` this is all there is; the features `server` and `client` add the `encke` command, its
+//! application and what asks it.
 //!
 //! Next: `engine/event.rs`.
 
 // TOUR 1.1
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "command")]
 pub mod command;
 pub mod engine;
@@ -92,7 +95,7 @@ mod reactor;
 mod server;
 pub mod testing;
 pub mod time;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "client", feature = "server"))]
 mod values;
 
 pub use engine::{

@@ -75,6 +75,7 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
 }
 
 /// A size as it would be given.
+#[cfg(feature = "server")]
 pub(crate) fn size_text(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|&(_, unit)| bytes >= unit && bytes.is_multiple_of(unit)) {
@@ -120,6 +121,7 @@ mod tests {
         assert!(time("0").is_err());
     }
 
+    #[cfg(feature = "server")]
     #[test]
     fn a_size_is_said_back_as_it_is_given() {
         for text in ["1B", "1023B", "1KiB", "1025B", "3MiB", "2GiB"] {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   arguments ─► read ─► Asked ─┬─ serve ─────────────► server/
+//!                               ├─ subscribe, publish ► client/
 //!                               └─ help, completions, manual: a text
 //! ```
 //!
@@ -10,7 +11,7 @@
 //!
 //! Invariant: whatever is wrong is told in one line that says where to look, before anything is started.
 //!
-//! Next: `paper.rs`, `server/flags.rs`.
+//! Next: `paper.rs`, `server/flags.rs`, `client/mod.rs`.
 
 mod paper;
 
@@ -20,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+#[cfg(feature = "client")]
+use crate::client;
 use crate::exit::Exit;
 #[cfg(feature = "server")]
 use crate::server;
@@ -43,6 +46,14 @@ enum Command {
     #[cfg(feature = "server")]
     #[command(after_help = server::EXAMPLES, max_term_width = 80)]
     Serve(Box<server::Flags>),
+    /// Listen to a channel, or to any stream, and print each message
+    #[cfg(feature = "client")]
+    #[command(after_help = client::SUBSCRIBE_EXAMPLES, max_term_width = 80)]
+    Subscribe(Box<client::SubscribeFlags>),
+    /// Publish a message, or each line of standard input
+    #[cfg(feature = "client")]
+    #[command(after_help = client::PUBLISH_EXAMPLES, max_term_width = 80)]
+    Publish(Box<client::PublishFlags>),
     /// Print what completes these words in a shell
     #[command(after_help = paper::COMPLETIONS_EXAMPLES, max_term_width = 80)]
     Completions {
@@ -62,6 +73,10 @@ enum Command {
 pub(crate) enum Asked {
     #[cfg(feature = "server")]
     Serve(Box<server::Flags>),
+    #[cfg(feature = "client")]
+    Subscribe(Box<client::SubscribeFlags>),
+    #[cfg(feature = "client")]
+    Publish(Box<client::PublishFlags>),
     /// Help, the version or a page: this text, to standard output.
     Text(String),
     /// Something is wrong: this line, to standard error.
@@ -74,6 +89,10 @@ pub fn main() -> ExitCode {
     let exit = match read(std::env::args_os()) {
         #[cfg(feature = "server")]
         Asked::Serve(flags) => server::serve(*flags),
+        #[cfg(feature = "client")]
+        Asked::Subscribe(flags) => client::subscribe(*flags),
+        #[cfg(feature = "client")]
+        Asked::Publish(flags) => client::publish(*flags),
         // A reader that has left, as `head` does, is no failure.
         Asked::Text(text) => {
             let _ = io::stdout().write_all(text.as_bytes());
@@ -99,6 +118,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Asked {
     match cli.command {
         #[cfg(feature = "server")]
         Some(Command::Serve(flags)) => Asked::Serve(flags),
+        #[cfg(feature = "client")]
+        Some(Command::Subscribe(flags)) => Asked::Subscribe(flags),
+        #[cfg(feature = "client")]
+        Some(Command::Publish(flags)) => Asked::Publish(flags),
         Some(Command::Completions { shell }) => Asked::Text(paper::completions(shell)),
         Some(Command::Man { command }) => match paper::manual(command.as_deref()) {
             Ok(page) => Asked::Text(page),
@@ -139,11 +162,18 @@ mod tests {
 
     #[test]
     fn every_help_fits_a_terminal_of_eighty_columns() {
-        for line in ["encke --help", "encke serve --help", "encke completions --help", "encke man --help"] {
-            let Asked::Text(text) = read_words(line) else { panic!("help is a text") };
+        for command in ["", "serve", "subscribe", "publish", "completions", "man"] {
+            if Cli::command().find_subcommand(command).is_none() && !command.is_empty() {
+                continue;
+            }
+            let Asked::Text(text) = read_words(&format!("encke {command} --help")) else {
+                panic!("help is a text")
+            };
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
             assert!(widest <= 80, "{widest} columns:\n{text}");
             assert!(text.contains("Examples:\n"), "{text}");
+            let is_small = !["", "serve"].contains(&command);
+            assert!(!is_small || text.lines().count() <= 40, "more than a screen:\n{text}");
         }
     }
 
@@ -157,6 +187,10 @@ mod tests {
             ("encke --nothing-like-it", "encke --help"),
             ("encke man nothing", "encke --help"),
             ("encke completions tcsh", "encke completions --help"),
+            #[cfg(feature = "client")]
+            ("encke subscribe https://a/", "curl"),
+            #[cfg(feature = "client")]
+            ("encke publish 127.0.0.1:80 --retyr 1s", "'--retry'"),
         ] {
             let Asked::Wrong(sentence) = read_words(line) else { panic!("{line}") };
             assert!(sentence.contains(said) && !sentence.contains('\n'), "{sentence}");
