@@ -78,6 +78,10 @@
 // TOUR 1.1
 #![forbid(unsafe_code)]
 
+// The demo has a file in common with an example, which names this crate as its users do.
+#[cfg(feature = "server")]
+extern crate self as encke;
+
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "command")]

@@ -6,8 +6,8 @@
 //! | asked of | rule | else |
 //! | --- | --- | --- |
 //! | every request | its host is one of `--host`, if any are given | 421 |
-//! | POST, DELETE | its `Origin`, if it has one, is Host's own or in `--cors-origin` | 403 |
-//! | POST, DELETE and `mode=info` of a channel | it carries a key of `--publish-key-file`, if there is one | 401 |
+//! | POST, DELETE, PUT in the demo | its `Origin`, if it has one, is Host's own or in `--cors-origin` | 403 |
+//! | the same and `mode=info`, of a channel or of the demo | it carries a key of `--publish-key-file`, if there is one | 401 |
 //!
 //! Any page on the web may have its visitor's browser send `text/plain` to `localhost`, without asking anybody first (a "simple"
 //! request of the Fetch standard). What it cannot do is leave out or forge the `Origin` field; programs send none and are not
@@ -151,15 +151,18 @@ fn is_foreign(head: &RequestHead<'_>) -> bool {
     head.field("Origin").is_some() && !is_own()
 }
 
+/// A PUT changes nothing but in the demo's chat, which hears it like a POST.
 fn is_change(head: &RequestHead<'_>) -> bool {
     matches!(head.method(), "POST" | "DELETE")
+        || (head.method() == "PUT" && head.path().starts_with("/demo/"))
 }
 
 fn needs_key(head: &RequestHead<'_>) -> bool {
     // A query that cannot be read asks for nothing, and is refused where it is read.
     let is_info = || parameter(head, "mode").is_ok_and(|mode| mode.as_deref() == Some("info"));
     let is_look = || matches!(head.method(), "GET" | "HEAD") && is_info();
-    head.path().starts_with("/channels/") && (is_change(head) || is_look())
+    ["/channels/", "/demo/"].iter().any(|start| head.path().starts_with(start))
+        && (is_change(head) || is_look())
 }
 
 fn shows_key(head: &RequestHead<'_>, keys: &Keys) -> bool {

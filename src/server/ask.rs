@@ -23,7 +23,7 @@ use crate::hub::{MessageId, Since};
 use crate::values;
 
 /// The most channels in one request.
-const CHANNELS_MAX: usize = 32;
+pub(crate) const CHANNELS_MAX: usize = 32;
 
 /// A GET, understood.
 pub(crate) struct Ask {
@@ -215,7 +215,7 @@ fn checked_callback(callback: &str) -> Result<&str, Refusal> {
 }
 
 /// Where the peer stands. What it was last given wins over what its address says, for EventSource repeats its address as it was.
-fn since(head: &RequestHead<'_>) -> Result<Since, Refusal> {
+pub(crate) fn since(head: &RequestHead<'_>) -> Result<Since, Refusal> {
     if head.fields_named("Last-Event-ID").count() > 1 {
         return Err(Refusal::new(
             400,

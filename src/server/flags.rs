@@ -34,7 +34,7 @@ pub(crate) struct Flags {
     /// Allow JSONP: mode=poll with callback=F answers a script
     #[arg(long)]
     pub(super) jsonp: bool,
-    /// Leave out the start page
+    /// Leave out the start page and the demo
     #[arg(long)]
     pub(super) no_demo: bool,
     /// Tell more of how it runs; twice, most. Requests are in /metrics

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   command line ─► flags ─► config ─► run ─► Reactor<App>
-//!                                               └─ Begin ─► access ─► routes ─► publish | subscribe | page
+//!                                               └─ Begin ─► access ─► routes ─► publish | subscribe | demo
 //! ```
 //!
 //! `command/` calls [`serve`]. Everything here is built on the public API, and whatever it can do, an embedder can do.
@@ -13,6 +13,7 @@ mod access;
 mod ask;
 mod config;
 mod delete;
+mod demo;
 mod flags;
 mod greeting;
 mod keys;

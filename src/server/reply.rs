@@ -86,7 +86,7 @@ fn for_visitor<'a>(fields: Fields<'a>, visitor: &'a Visitor<'_>) -> Cow<'a, [(&'
 }
 
 /// A refusal's sentence has no quotes and no control bytes, so it needs no escaping.
-fn error_body(why: &str) -> String {
+pub(crate) fn error_body(why: &str) -> String {
     debug_assert!(!why.contains(['"', '\\']) && !why.contains(char::is_control), "{why}");
     format!("{{\"error\":\"{why}\"}}\n")
 }

@@ -4,25 +4,22 @@
 //! | --- | --- |
 //! | `/channels/NAME` | GET and HEAD (`subscribe.rs`), POST (`publish.rs`), DELETE (`delete.rs`), OPTIONS |
 //! | `/healthz`, `/metrics` | GET, HEAD, OPTIONS |
-//! | `/`, unless `--no-demo` | GET, HEAD, OPTIONS |
+//! | `/`, `/demo/…`, unless `--no-demo` | see `demo/mod.rs` |
 //!
 //! Invariants: nothing is looked at before `access.rs` has admitted the request; every request is answered or subscribed in `Begin`,
-//! except a POST, which waits for its body, and a long-poll, which waits for news.
+//! except what waits for a body, and a long-poll, which waits for news.
 //!
-//! Next: `ask.rs`.
+//! Next: `ask.rs`, `demo/mod.rs`.
 
 use std::borrow::Cow;
 
 use super::access::Visitor;
 use super::config::{Demo, Policy};
-use super::reply::{allow, allow_page, refuse, respond};
-use super::{delete, metrics, poll, publish, subscribe};
-use crate::engine::{Cause, Ctx, End, Event, Handler, Read};
+use super::reply::{NO_STORE, NOSNIFF, allow, allow_page, refuse, respond};
+use super::{delete, demo, metrics, poll, publish, subscribe};
+use crate::engine::{Cause, Core, Ctx, End, Event, Handler, Read};
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
-
-/// The start page.
-const PAGE: &str = include_str!("index.html");
 
 /// What an exchange remembers between its events: eight bytes, for the sake of ten thousand subscribers who remember nothing.
 pub(crate) type Pending = Option<Box<Waiting>>;
@@ -33,17 +30,25 @@ pub(crate) enum Waiting {
     Body(publish::Post),
     /// A long-poll, for news.
     Poll(poll::Poll),
+    /// Something of the demo.
+    Demo(demo::Visit),
 }
 
 /// The ready-made application.
 pub(crate) struct App {
     policy: Policy,
+    demo: demo::Demo,
 }
 
 impl App {
-    /// One without state of its own: everything lies in the hub.
+    /// One without state of its own but for the demo's: everything else lies in the hub.
     pub(crate) fn new(policy: Policy) -> App {
-        App { policy }
+        App { policy, demo: demo::Demo::default() }
+    }
+
+    /// What is done once, before anybody is served.
+    pub(crate) fn prepare(&mut self, core: &mut Core) {
+        self.demo.prepare(core);
     }
 }
 
@@ -52,22 +57,36 @@ impl Handler for App {
 
     fn event(&mut self, event: Event<'_>, ctx: &mut Ctx<'_, Pending>) {
         match event {
-            Event::Begin(head) => begin(head, &self.policy, ctx),
+            Event::Begin(head) => self.begin(head, ctx),
             // A body is collected, and comes in one piece or, if it is empty, in none; one that nobody asked for is passed over.
-            Event::Read(Read::Data(body)) => read(body, ctx),
-            Event::Read(Read::Done) => read(b"", ctx),
+            Event::Read(read) => {
+                let body = match read {
+                    Read::Data(body) => Some(body),
+                    Read::Done => None,
+                };
+                self.demo.read(body, ctx);
+                publish_body(body.unwrap_or_default(), ctx);
+            }
             Event::Error(Cause::Timeout) => time_is_up(ctx),
-            Event::End(End::Shutdown) => say_goodbye(ctx),
-            Event::Error(_) | Event::End(_) => {}
+            Event::End(why) => self.end(why, ctx),
+            Event::Error(_) => {}
         }
     }
 
     fn news(&mut self, ctx: &mut Ctx<'_, Pending>) {
         answer_poll(ctx);
     }
+
+    fn timer(&mut self, _: u64, ctx: &mut Ctx<'_, Pending>) {
+        self.demo.timer(ctx);
+    }
+
+    fn alarm(&mut self, key: u64, core: &mut Core) {
+        self.demo.alarm(key, core);
+    }
 }
 
-fn read(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
+fn publish_body(body: &[u8], ctx: &mut Ctx<'_, Pending>) {
     if let Some(waiting) = ctx.state.take_if(|waiting| matches!(**waiting, Waiting::Body(_)))
         && let Waiting::Body(post) = *waiting
     {
@@ -85,13 +104,6 @@ fn time_is_up(ctx: &mut Ctx<'_, Pending>) {
     }
 }
 
-/// The server stops: a poll is told so as every visitor is told things. A stream just ends.
-fn say_goodbye(ctx: &mut Ctx<'_, Pending>) {
-    if let Some(Waiting::Poll(poll)) = ctx.state.take().map(|waiting| *waiting) {
-        poll::say_goodbye(&poll, ctx);
-    }
-}
-
 fn answer_poll(ctx: &mut Ctx<'_, Pending>) {
     if let Some(waiting) = ctx.state.take_if(|waiting| matches!(**waiting, Waiting::Poll(_)))
         && let Waiting::Poll(poll) = *waiting
@@ -100,35 +112,44 @@ fn answer_poll(ctx: &mut Ctx<'_, Pending>) {
     }
 }
 
-fn begin(head: &RequestHead<'_>, policy: &Policy, ctx: &mut Ctx<'_, Pending>) {
-    let visitor = policy.access.visitor(head);
-    if let Err(refusal) = policy.access.admit(head, &visitor) {
-        return refuse(ctx, &visitor, refusal);
-    }
-    let path = head.path();
-    if let Some(name) = path.strip_prefix("/channels/") {
-        return match channel_name(name) {
-            Ok(name) => channel(head, &name, policy, visitor, ctx),
-            Err(refusal) => refuse(ctx, &visitor, refusal),
-        };
-    }
-    match (path, policy.demo) {
-        ("/", Demo::Shown) => {
-            page(head, "text/html; charset=utf-8", &start_page(head, policy), &visitor, ctx)
+impl App {
+    fn begin(&mut self, head: &RequestHead<'_>, ctx: &mut Ctx<'_, Pending>) {
+        let policy = &self.policy;
+        let visitor = policy.access.visitor(head);
+        if let Err(refusal) = policy.access.admit(head, &visitor) {
+            return refuse(ctx, &visitor, refusal);
         }
-        ("/healthz", _) => page(head, "text/plain; charset=utf-8", "ok\n", &visitor, ctx),
-        ("/metrics", _) => {
-            let text = metrics::text(ctx.core());
-            page(head, "text/plain; version=0.0.4; charset=utf-8", &text, &visitor, ctx);
+        let path = head.path();
+        if let Some(name) = path.strip_prefix("/channels/") {
+            return match channel_name(name) {
+                Ok(name) => channel(head, &name, policy, visitor, ctx),
+                Err(refusal) => refuse(ctx, &visitor, refusal),
+            };
         }
-        ("*", _) => allow(ctx, &visitor, 204, CHANNEL_METHODS),
-        (_, Demo::Shown) => refuse(ctx, &visitor, NOT_FOUND),
-        (_, Demo::Hidden) => refuse(ctx, &visitor, NOT_FOUND_BUT_CHANNELS),
+        match (path, policy.demo) {
+            ("/healthz", _) => page(head, "text/plain; charset=utf-8", "ok\n", &visitor, ctx),
+            ("/metrics", _) => {
+                let text = metrics::text(ctx.core());
+                page(head, "text/plain; version=0.0.4; charset=utf-8", &text, &visitor, ctx);
+            }
+            ("*", _) => allow(ctx, &visitor, 204, CHANNEL_METHODS),
+            (_, Demo::Shown) => self.demo.begin(head, policy, visitor, ctx),
+            (_, Demo::Hidden) => refuse(ctx, &visitor, NOT_FOUND_BUT_CHANNELS),
+        }
+    }
+
+    /// What was kept goes. If the server stops, a poll is told so as every visitor is told things; a stream just ends.
+    fn end(&mut self, why: End, ctx: &mut Ctx<'_, Pending>) {
+        match ctx.state.take().map(|waiting| *waiting) {
+            Some(Waiting::Demo(visit)) => self.demo.end(visit, why, ctx),
+            Some(Waiting::Poll(poll)) if why == End::Shutdown => poll::say_goodbye(&poll, ctx),
+            _ => {}
+        }
     }
 }
 
 /// Something to be read.
-fn page(
+pub(crate) fn page(
     head: &RequestHead<'_>,
     content_type: &str,
     content: &str,
@@ -140,12 +161,12 @@ fn page(
         "GET" | "HEAD" => {
             let fields = [
                 ("Content-Type", content_type),
-                ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-                // Nothing from elsewhere; but who tries a line of the page in the browser's console reaches this server's channels.
+                NO_STORE,
+                NOSNIFF,
+                // Nothing from elsewhere, and no script but in files; who tries a line in the browser's console reaches this server.
                 (
                     "Content-Security-Policy",
-                    "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; script-src 'self'; frame-src 'self'; frame-ancestors 'self'",
+                    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
                 ),
             ];
             respond(ctx, visitor, 200, &fields, content.as_bytes());
@@ -156,25 +177,19 @@ fn page(
 }
 
 /// What may be asked of a path: for whoever wants to know, or for the browser of a page that is let in.
-fn options(head: &RequestHead<'_>, methods: &str, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+pub(crate) fn options(
+    head: &RequestHead<'_>,
+    methods: &str,
+    visitor: &Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) {
     match visitor.is_preflight(head) {
         true => allow_page(ctx, visitor, methods),
         false => allow(ctx, visitor, 204, methods),
     }
 }
 
-/// The page's command lines name the host that it was asked of, and a key where one is asked for, so that they work as they stand.
-fn start_page(head: &RequestHead<'_>, policy: &Policy) -> String {
-    let is_plain = |host: &&str| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
-    let host = head.host().filter(|host| !host.is_empty()).filter(is_plain);
-    let page = PAGE.replace("127.0.0.1:8080", host.unwrap_or("127.0.0.1:8080"));
-    match &policy.access.keys {
-        Some(_) => page.replace("curl -d", "curl -H 'Authorization: Bearer KEY' -d"),
-        None => page,
-    }
-}
-
-const NOT_FOUND: Refusal =
+pub(crate) const NOT_FOUND: Refusal =
     Refusal::new(404, "nothing is here; channels are at /channels/NAME and the start page is at /");
 const NOT_FOUND_BUT_CHANNELS: Refusal = Refusal::new(404, "nothing is here; channels are at /channels/NAME");
 

@@ -46,6 +46,8 @@ fn run(config: Config) -> Result<(), String> {
     for listen in &listen {
         open(&mut reactor, listen).map_err(|error| bind_failure(listen, &error))?;
     }
+    let now = reactor.engine().core().now();
+    reactor.engine_mut().run(now, App::prepare);
     let remote = reactor.remote();
     let mut signals =
         Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("cannot watch signals: {error}"))?;

@@ -34,12 +34,18 @@ pub(crate) fn subscribe(
     match mode {
         Mode::Info => info(&channels, &visitor, ctx),
         Mode::Poll(asked) => poll::begin(&channels, since, asked, visitor, ctx),
-        Mode::Flow(flow) => stream(&channels, since, &flow, &visitor, ctx),
+        Mode::Flow(flow) => drop(stream(&channels, since, &flow, &visitor, ctx)),
     }
 }
 
-/// Opens a stream, or says to HEAD what would be opened.
-fn stream(channels: &[&str], since: Since, flow: &Flow, visitor: &Visitor<'_>, ctx: &mut Ctx<'_, Pending>) {
+/// Opens a stream, or says to HEAD what would be opened. Gives where an open one begins.
+pub(crate) fn stream(
+    channels: &[&str],
+    since: Since,
+    flow: &Flow,
+    visitor: &Visitor<'_>,
+    ctx: &mut Ctx<'_, Pending>,
+) -> Option<Subscribed> {
     let (format, content_type) = match flow {
         Flow::Sse(Envelope::None) => (WireFormat::SSE, "text/event-stream"),
         Flow::Sse(Envelope::Json) => (WireFormat::SSE_ENVELOPE, "text/event-stream"),
@@ -53,7 +59,10 @@ fn stream(channels: &[&str], since: Since, flow: &Flow, visitor: &Visitor<'_>, c
     };
     let subscribed = match subscribed {
         Ok(subscribed) => subscribed,
-        Err(error) => return refuse(ctx, visitor, refusal(error)),
+        Err(error) => {
+            refuse(ctx, visitor, refusal(error));
+            return None;
+        }
     };
     let at = subscribed.at.to_string();
     let mut fields = vec![
@@ -74,7 +83,8 @@ fn stream(channels: &[&str], since: Since, flow: &Flow, visitor: &Visitor<'_>, c
     }
     let _ = start(ctx, visitor, 200, &fields);
     if ctx.is_head_request() {
-        return ctx.close();
+        ctx.close();
+        return None;
     }
     // What is written here goes out behind the head and before the first message.
     let _ = match flow {
@@ -85,6 +95,7 @@ fn stream(channels: &[&str], since: Since, flow: &Flow, visitor: &Visitor<'_>, c
         Flow::Iframe(callback) => ctx.write(document(callback, since, subscribed).as_bytes()),
         _ => Ok(()),
     };
+    Some(subscribed)
 }
 
 /// The document of a forever frame runs the scripts that it consists of, and does nothing else: whatever a message has in it.
