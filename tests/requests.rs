@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `engine.rs`, `serve.rs` | the list: what is served, what is refused, and that nothing is smuggled |
 //! | `heard.rs` | the answers in what a peer has received |
+//! | `lessons.rs` | what broke elsewhere, line by line of `docs/LESSONS.md` |
 //! | `routes.rs` | every path of the command with every method, garbage behind answers, and answers that must not be lost |
 //! | `ends.rs` | the peer's end, wherever in a request it comes |
 //! | `waits.rs` | heads and bodies that come drop by drop, in virtual time |
@@ -20,6 +21,8 @@ mod ends;
 mod engine;
 #[path = "requests/heard.rs"]
 mod heard;
+#[path = "requests/lessons.rs"]
+mod lessons;
 #[path = "requests/routes.rs"]
 mod routes;
 #[path = "requests/serve.rs"]

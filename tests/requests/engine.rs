@@ -39,6 +39,16 @@ impl Handler for Witness {
     }
 }
 
+/// What is seen of these bytes with another request behind them, and the statuses that are heard.
+#[track_caller]
+pub(crate) fn outcome(wire: &[u8]) -> (Vec<Seen>, Vec<u16>) {
+    let mut server = Server::new(Witness::default(), limits());
+    let peer = server.connect();
+    server.send(peer, [wire, NEXT].concat());
+    let heard = server.answers(peer).unwrap_or_else(|error| panic!("{error}: {}", wire.escape_ascii()));
+    (server.handler().0.clone(), heard.iter().map(|answer| answer.head.status).collect())
+}
+
 /// Sends a case in these pieces, and looks at what became of it.
 #[track_caller]
 fn check(case: &Case, pieces: &[&[u8]], how: &str) {
