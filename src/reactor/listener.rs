@@ -238,3 +238,21 @@ fn set_inherited_options(socket: SockRef<'_>, write_timeout: Duration) -> io::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn every_connection_inherits_what_finds_a_vanished_peer() {
+        use super::*;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        set_inherited_options(SockRef::from(&listener), Duration::from_secs(30)).expect("all can be set");
+        let address = listener.local_addr().expect("it is bound");
+        let _peer = std::net::TcpStream::connect(address).expect("somebody listens");
+        let (accepted, _) = listener.accept().expect("somebody has come");
+        let socket = SockRef::from(&accepted);
+        assert_eq!(socket.tcp_user_timeout().expect("known"), Some(Duration::from_secs(31)));
+        assert!(socket.keepalive().expect("known") && socket.tcp_nodelay().expect("known"));
+        assert_eq!(socket.tcp_keepalive_time().expect("known"), Duration::from_secs(60));
+    }
+}
