@@ -1,10 +1,9 @@
 //! Peers that dawdle, in crowds: heads and bodies that drip, streams and answers that are read never or byte by byte.
 //!
-//! Each crowd is measured against the same visitor without it, three times each in alternation, in the same run. What holds:
+//! Each crowd is measured against the same visitor without it, in alternation in the same run. What holds:
 //!
-//! * the visitor loses nothing, and the median of its three p99 is within three times that of the unattacked ones, where one
-//!   below [`floor`] counts as that: what a busy machine's scheduler does in a moment is no slowness of the server's;
-//! * the server's memory stays within a bound for each attacker, and that of a later siege is that of the first;
+//! * the visitor loses nothing, and its p99 is within three times the unattacked one (`visitor.rs` says how that is compared);
+//! * the server's memory stays within a bound for each attacker, and that of a later siege is that of the one before;
 //! * with fewer places in the table than attackers the visitor is still served.
 
 use std::time::Duration;
@@ -12,11 +11,8 @@ use std::time::Duration;
 use crate::machine::{KIB, MIB, kernel_bytes, processor_time, queued_bytes, user_bytes};
 use crate::siege::{Attack, Siege, Tally};
 use crate::support::{Server, get, publish};
-use crate::visitor::{Latencies, Visitor, assert_unmoved, median};
+use crate::visitor::{Latencies, ROUNDS, Side, Visitor, compare, median};
 use crate::{Form, alone, tell};
-
-/// Alternations of peace and siege.
-const ROUNDS: usize = 3;
 
 fn attackers() -> usize {
     Form::of_this_run().pick(300, 2_000)
@@ -49,48 +45,54 @@ fn slow_answers() -> Attack {
     Attack { name: "answers read byte by byte", opening, drip: "", reads: 1, busy: 0 }
 }
 
-/// What one side of the comparison came to.
+/// What the machine was seen to spend on one side of the comparison.
 #[derive(Default)]
-struct Side {
-    latencies: Vec<Latencies>,
+struct Spent {
     user: Vec<usize>,
-    kernel: Vec<usize>,
-    queued: Vec<usize>,
+    kernel: usize,
+    queued: usize,
+    /// Percent of a processor.
     busy: Vec<u32>,
 }
 
-impl Side {
+impl Spent {
     /// Measures the visitor, and the machine meanwhile.
-    fn measure(&mut self, server: &Server, visitor: &mut Visitor, duration: Duration) {
-        let (mut user, mut kernel, mut queued) = (0, 0, 0);
-        let before = processor_time(server.id());
-        self.latencies.push(visitor.visit_for(duration, || {
+    fn measure(&mut self, server: &Server, visitor: &mut Visitor, duration: Duration) -> Latencies {
+        let (mut user, before) = (0, processor_time(server.id()));
+        let latencies = visitor.visit_for(duration, || {
             user = user.max(user_bytes(server.id()));
-            kernel = kernel.max(kernel_bytes());
-            queued = queued.max(queued_bytes(server.address));
-        }));
+            self.kernel = self.kernel.max(kernel_bytes());
+            self.queued = self.queued.max(queued_bytes(server.address));
+        });
         let spent = processor_time(server.id()) - before;
         self.user.push(user);
-        self.kernel.push(kernel);
-        self.queued.push(queued);
         self.busy.push((spent.as_secs_f64() / duration.as_secs_f64() * 100.0) as u32);
+        latencies
+    }
+
+    fn user_most(&self) -> usize {
+        self.user.iter().copied().max().unwrap_or(0)
     }
 }
 
-/// Compares peace and siege, and gives both.
-fn compare(server: &Server, attack: &Attack, attackers: usize) -> (Side, Side) {
+/// Holds a visitor beside attackers to what it gets without them, and the server's own memory to a bound: it grows by so much, and not
+/// again with the next siege.
+#[track_caller]
+fn hold(server: &Server, attack: &Attack, attackers: usize, grown_max: usize) {
     let duration = Form::of_this_run().pick(Duration::from_millis(500), Duration::from_secs(6));
     let mut visitor = Visitor::of(server);
-    let (mut peace, mut siege, mut tally) = (Side::default(), Side::default(), Tally::default());
-    for _ in 0..ROUNDS {
-        peace.measure(server, &mut visitor, duration);
+    let (mut peace, mut siege, mut tally) = (Spent::default(), Spent::default(), Tally::default());
+    let (quiet, attacked) = compare(|side| {
+        if side == Side::Peace {
+            return peace.measure(server, &mut visitor, duration);
+        }
         let laid = Siege::lay(server.address, attack, attackers);
-        siege.measure(server, &mut visitor, duration);
+        let latencies = siege.measure(server, &mut visitor, duration);
         let came_to = laid.lift();
         tally.returns += came_to.returns;
         tally.drips += came_to.drips;
-    }
-    let (quiet, attacked) = (median(&peace.latencies), median(&siege.latencies));
+        latencies
+    });
     tell(
         attack.name,
         format_args!(
@@ -104,23 +106,17 @@ fn compare(server: &Server, attack: &Attack, attackers: usize) -> (Side, Side) {
             quiet.p50,
             median(&siege.busy),
             median(&peace.busy),
-            siege.user.iter().max().unwrap_or(&0) / KIB,
+            siege.user_most() / KIB,
             peace.user[0] / KIB,
-            siege.kernel.iter().max().unwrap_or(&0) / KIB,
-            peace.kernel[0] / KIB,
-            siege.queued.iter().max().unwrap_or(&0) / KIB,
+            siege.kernel / KIB,
+            peace.kernel / KIB,
+            siege.queued / KIB,
         ),
     );
-    (peace, siege)
-}
-
-/// The server's own memory grows by so much at most, and not again with the next siege.
-#[track_caller]
-fn assert_flat(peace: &Side, siege: &Side, bound: usize) {
-    let grown = siege.user.iter().max().unwrap_or(&0).saturating_sub(peace.user[0]);
-    assert!(grown <= bound, "grown by {grown} bytes, more than {bound}: {:?}", siege.user);
+    let grown = siege.user_most().saturating_sub(peace.user[0]);
+    assert!(grown <= grown_max, "grown by {grown} bytes, more than {grown_max}: {:?}", siege.user);
     let again = siege.user[ROUNDS - 1].saturating_sub(siege.user[1]);
-    assert!(again <= siege.user[1] / 10 + MIB, "each siege costs more: {:?}", siege.user);
+    assert!(again <= siege.user[1] / 4 + MIB, "each siege costs more: {:?}", siege.user);
 }
 
 /// Waits short enough that many attackers are cut while they are watched.
@@ -130,34 +126,28 @@ fn server(flags: &[&str]) -> Server {
     Server::start(&[&WAITS[..], flags].concat())
 }
 
+/// What half a head or half a body of fifteen kibibytes costs: it is kept as it came, in a buffer that has grown by doubling, and leaves a
+/// hole where it was before. Whoever was cut lingers for two seconds and keeps it, while its successor is there already.
+const HALF: usize = 48 * KIB;
+
 #[test]
 fn heads_that_drip_do_not_slow_a_visitor() {
     let _alone = alone();
-    let server = server(&[]);
-    let (peace, siege) = compare(&server, &heads(), attackers());
-    assert_unmoved(&peace.latencies, &siege.latencies);
-    // Half a head is kept as it came, up to --max-head, in a buffer that has grown by doubling.
-    assert_flat(&peace, &siege, attackers() * 33 * KIB + MIB);
+    hold(&server(&[]), &heads(), attackers(), attackers() * HALF + MIB);
 }
 
 #[test]
 fn bodies_that_drip_do_not_slow_a_visitor() {
     let _alone = alone();
-    let server = server(&[]);
-    let (peace, siege) = compare(&server, &bodies(), attackers());
-    assert_unmoved(&peace.latencies, &siege.latencies);
-    // What has come of a body is kept, in a buffer that has grown by doubling; --memory bounds them all together.
-    assert_flat(&peace, &siege, attackers() * 33 * KIB + MIB);
+    // --memory bounds them all together besides.
+    hold(&server(&[]), &bodies(), attackers(), attackers() * HALF + MIB);
 }
 
 #[test]
 fn streams_that_are_never_read_do_not_slow_a_visitor() {
     let _alone = alone();
-    let server = server(&[]);
-    let (peace, siege) = compare(&server, &deaf_streams(), attackers());
-    assert_unmoved(&peace.latencies, &siege.latencies);
     // The channel's ring, its frames, a batch, and of each attacker its entry: whatever it has half taken is a frame of all.
-    assert_flat(&peace, &siege, attackers() * KIB + 4 * MIB);
+    hold(&server(&[]), &deaf_streams(), attackers(), attackers() * KIB + 4 * MIB);
 }
 
 #[test]
@@ -165,10 +155,8 @@ fn answers_that_are_read_byte_by_byte_do_not_slow_a_visitor() {
     let _alone = alone();
     let server = server(&[]);
     publish(server.address, "large", &"x".repeat(MIB / 4));
-    let (peace, siege) = compare(&server, &slow_answers(), attackers());
-    assert_unmoved(&peace.latencies, &siege.latencies);
     // Large answers that wait for their peers have a quarter of --memory together.
-    assert_flat(&peace, &siege, attackers() * KIB + 20 * MIB);
+    hold(&server, &slow_answers(), attackers(), attackers() * KIB + 20 * MIB);
 }
 
 #[test]
@@ -177,8 +165,7 @@ fn a_visitor_is_served_where_attackers_with_half_a_head_are_more_than_there_are_
     let places = (attackers() / 4).to_string();
     let server = server(&["--max-connections", &places]);
     let attack = Attack { name: "slow heads, four for each place", ..heads() };
-    let (peace, siege) = compare(&server, &attack, attackers());
-    assert_unmoved(&peace.latencies, &siege.latencies);
+    hold(&server, &attack, attackers(), attackers() / 4 * HALF + MIB);
     assert!(server.metric("encke_connections_evicted_total") > 0.0, "some give way to others");
 }
 
@@ -193,8 +180,7 @@ fn a_visitor_is_served_where_attackers_of_few_addresses_are_more_than_there_are_
     ];
     for attack in attacks {
         let server = server(&["--max-connections", &places, "--max-connections-per-ip", "20"]);
-        let (peace, siege) = compare(&server, &attack, attackers());
-        assert_unmoved(&peace.latencies, &siege.latencies);
+        hold(&server, &attack, attackers(), attackers() / 2 * HALF + 4 * MIB);
         assert!(
             server.metric("encke_connections_turned_away_total") > 0.0,
             "some are told that they are too many"
