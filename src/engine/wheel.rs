@@ -219,17 +219,32 @@ mod tests {
     #[test]
     fn setting_again_replaces_and_cancelling_forgets() {
         let mut wheel = Wheel::new(tick(0));
-        wheel.set(0, tick(10));
-        wheel.set(0, tick(500));
+        wheel.set(2, tick(10));
+        wheel.set(2, tick(500));
         wheel.set(1, tick(10));
         wheel.cancel(1);
         wheel.cancel(1);
+        assert_eq!((wheel.deadline(1), wheel.deadline(3)), (None, None));
         wheel.advance(tick(499));
         assert_eq!(fired(&mut wheel), [0; 0]);
-        assert_eq!(wheel.deadline(0), Some(tick(500)));
+        assert_eq!(wheel.deadline(2), Some(tick(500)));
         wheel.advance(tick(500));
-        assert_eq!(fired(&mut wheel), [0]);
-        assert_eq!(wheel.deadline(0), None);
+        assert_eq!(fired(&mut wheel), [2]);
+        assert_eq!(wheel.deadline(2), None);
+    }
+
+    #[test]
+    fn the_list_is_hardly_longer_than_it_has_to_be() {
+        let mut wheel = Wheel::new(tick(0));
+        for index in 0..20_000 {
+            wheel.set(index, tick(10));
+            let length = FIRST + index as usize + 1;
+            let room = wheel.nodes.capacity();
+            assert!(room <= length + super::super::growth(length), "{room} for {length}");
+        }
+        let mut wheel = Wheel::new(tick(0));
+        wheel.set(50_000, tick(10));
+        assert_eq!(wheel.nodes.capacity(), FIRST + 50_001, "and one that comes far behind needs no more");
     }
 
     #[test]
