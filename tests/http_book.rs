@@ -1,4 +1,4 @@
-//! The documentation as a test: every command of `docs/http.md` and of the README is run, and prints what the page says.
+//! The documentation as a test: every command of `docs/http.md`, `docs/commands.md` and the README is run, and prints what the page says.
 //!
 //! ```text
 //!   docs/http.md ─► page.rs: sections, commands ─► terminal.rs: a server, a shell each ─► pattern.rs: the page beside what was printed
@@ -117,7 +117,7 @@ impl Run<'_> {
         }
         self.report.commands += 1;
         self.report.texts.push_str(&format!("{}\n", command.text));
-        if command.text == "encke" || command.text.starts_with("encke ") {
+        if is_server(&command.text) {
             return self.serve(command);
         }
         if command.text == "kill %encke" {
@@ -170,6 +170,12 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a command is one that serves. The others are run like any command.
+fn is_server(text: &str) -> bool {
+    let mut words = text.split(' ');
+    words.next() == Some("encke") && words.next().is_none_or(|word| word.starts_with('-') || word == "serve")
 }
 
 fn note(printed: &str, report: &mut Report) {
@@ -241,6 +247,13 @@ const WORDS: [&str; 42] = [
     "--max-channels ",
     "--max-connections-per-ip ",
 ];
+
+#[test]
+fn every_command_of_the_commands_page_prints_what_the_page_says() {
+    let report = run("docs/commands.md", &terminal::page("docs/commands.md"), BOOK);
+    assert_none(&report.failures);
+    assert!(report.commands >= 25, "only {} commands were run", report.commands);
+}
 
 #[test]
 fn the_commands_of_the_readme_work() {

@@ -8,6 +8,7 @@ use crate::script::{Act, EVENTS, Scripted, answer, hold, say};
 
 #[test]
 fn each_status_has_words_and_a_code_of_its_own() {
+    let page = include_str!("../../docs/commands.md");
     for (status, code, word) in [
         (204, 24, "no need to come back"),
         (400, 40, "not understood"),
@@ -24,6 +25,7 @@ fn each_status_has_words_and_a_code_of_its_own() {
         (505, 50, "cannot do it"),
         (300, 30, "elsewhere"),
     ] {
+        assert!(page.contains(&format!("\n| {code} | ")), "the page has no code {code}");
         let body = if status == 204 { "" } else { r#"{"error":"and so it is"}"# };
         let text = match status {
             204 => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),

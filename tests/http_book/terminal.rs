@@ -118,6 +118,12 @@ impl Drop for Server {
     }
 }
 
+/// Where a shell looks for commands: first where the one under test is.
+fn path() -> String {
+    let own = Path::new(env!("CARGO_BIN_EXE_encke")).parent().map(|folder| folder.display().to_string());
+    format!("{}:{}", own.unwrap_or_default(), std::env::var("PATH").unwrap_or_default())
+}
+
 /// Sends SIGTERM to a process, or with a minus sign before its number to a group.
 fn signal(target: &str) {
     let _ = Command::new("kill").args(["-TERM", "--", target]).stderr(Stdio::null()).status();
@@ -141,6 +147,7 @@ impl Job {
             // Nothing of the person's own: no settings of curl, no proxy.
             .env("CURL_HOME", folder.path("."))
             .env("NO_PROXY", "*")
+            .env("PATH", path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -188,7 +195,8 @@ impl Job {
         }
         let printed = self.printed(server);
         let status = self.child.wait().map_err(|error| error.to_string())?;
-        let is_killed = status.code().is_none();
+        // By a signal, or as a shell counts those who end because of one.
+        let is_killed = status.code().is_none_or(|code| code == 128 + 15);
         if !status.success() && !is_killed {
             let errors: Vec<u8> = self.errors.iter().flatten().collect();
             return Err(format!("{status}: {}\n{printed}", String::from_utf8_lossy(&errors)));
