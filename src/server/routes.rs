@@ -19,7 +19,7 @@ use super::reply::{NO_STORE, NOSNIFF, allow, allow_page, refuse, respond};
 use super::{delete, demo, metrics, poll, publish, subscribe};
 use crate::engine::{Cause, Core, Ctx, End, Event, Handler, Read};
 use crate::error::Refusal;
-use crate::http::{RequestHead, query};
+use crate::http::{Framing, RequestHead, query};
 
 /// What an exchange remembers between its events: eight bytes, for the sake of ten thousand subscribers who remember nothing.
 pub(crate) type Pending = Option<Box<Waiting>>;
@@ -116,7 +116,7 @@ impl App {
     fn begin(&mut self, head: &RequestHead<'_>, ctx: &mut Ctx<'_, Pending>) {
         let policy = &self.policy;
         let visitor = policy.access.visitor(head);
-        if let Err(refusal) = policy.access.admit(head, &visitor) {
+        if let Err(refusal) = policy.access.admit(head, &visitor).and_then(|()| pass_over_body(head, ctx)) {
             return refuse(ctx, &visitor, refusal);
         }
         let path = head.path();
@@ -145,6 +145,21 @@ impl App {
             Some(Waiting::Poll(poll)) if why == End::Shutdown => poll::say_goodbye(&poll, ctx),
             _ => {}
         }
+    }
+}
+
+/// A GET may have a body, and nobody here reads it (RFC 9110 §9.3.1). It is thrown away within a bound, also behind an answer that streams
+/// for hours; one that is announced as longer is refused before anything is opened.
+fn pass_over_body(head: &RequestHead<'_>, ctx: &mut Ctx<'_, Pending>) -> Result<(), Refusal> {
+    if head.framing() == Framing::None || !matches!(head.method(), "GET" | "HEAD") {
+        return Ok(());
+    }
+    ctx.discard_body();
+    match head.framing() {
+        Framing::Length(bytes) if bytes > ctx.core().limits().discard_bytes_max => {
+            Err(Refusal::new(413, "nobody reads the body of a GET; leave it out"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -104,6 +104,36 @@ fn garbage_behind_an_answer_is_refused_and_ends_the_connection() {
 }
 
 #[test]
+fn a_body_behind_which_a_stream_is_opened_is_bounded_too() {
+    let server = Server::start(&[]);
+    let paths = [
+        "/channels/a",
+        "/channels/a?mode=sse",
+        "/channels/a?mode=poll",
+        "/demo/clock/stream",
+        "/demo/chat/stream",
+    ];
+    for path in paths {
+        let head = |framing: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
+        let (wire, answers) = heard(&server, &head("Content-Length: 262145"), &[]);
+        assert_eq!((answers.len(), answers[0].0), (1, 413), "{path}: {wire}");
+
+        // What has no length is cut when it has become too long: a stream visibly, a poll with a word.
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        let mut peer = Peer::ask(server.address, &head("Transfer-Encoding: chunked"));
+        peer.send(&chunk.repeat(5));
+        let wire = peer.drain().unwrap_or_default();
+        assert!(!wire.ends_with("0\r\n\r\n") || wire.starts_with("HTTP/1.1 413 "), "{path}: {wire}");
+
+        // A body that a GET may have does no harm.
+        let mut peer = Peer::ask(server.address, &(head("Content-Length: 2") + "hi"));
+        if !path.contains("poll") {
+            assert!(peer.until("\r\n\r\n").starts_with("HTTP/1.1 200 "), "{path}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_is_not_lost_when_much_more_is_sent_than_is_read() {
     let server = Server::start(&[]);
     let much = "x".repeat(4 << 20);
