@@ -17,8 +17,11 @@ use crate::{Form, alone, tell};
 /// Threads that post: more of them would measure the machine's scheduler.
 const POSTERS: usize = 2;
 
-/// The largest mailbox of this test.
+/// How many commands may wait.
 const COMMANDS_MAX: usize = 10_000;
+
+/// After which a command that was given back is posted again.
+const MOMENT: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct Flood {
@@ -28,7 +31,7 @@ struct Flood {
     carried_out: AtomicU64,
 }
 
-/// Posts until it is over. What is given back is the command itself, which is posted again.
+/// Fills the mailbox again and again until it is over: posts until a command is given back, and that one a moment later.
 fn post(flood: &Arc<Flood>, remote: Remote<Unruly>) -> JoinHandle<()> {
     let flood = Arc::clone(flood);
     spawn(move || {
@@ -43,8 +46,8 @@ fn post(flood: &Arc<Flood>, remote: Remote<Unruly>) -> JoinHandle<()> {
                 if flood.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                // As a program does that has its command back: it tries again in a moment, and takes no processor from the loop meanwhile.
-                pause(Duration::from_millis(1));
+                // It waits as a program does that got its command back. Who tried without a pause would measure how processors are shared.
+                pause(MOMENT);
                 command = back;
             }
             flood.taken.fetch_add(1, Ordering::Relaxed);
