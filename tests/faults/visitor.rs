@@ -15,7 +15,7 @@ use crate::support::{Peer, Server, get};
 pub(crate) const HEALTHY: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 7);
 
 /// The time between the beginnings of two visits.
-const PACE: Duration = Duration::from_millis(5);
+const PACE: Duration = Duration::from_millis(10);
 
 /// A subscriber, and whoever publishes for it.
 pub(crate) struct Visitor {
@@ -41,7 +41,7 @@ impl Visitor {
         paced(duration, || {
             self.visit();
             visits += 1;
-            if visits % 20 == 0 {
+            if visits % 10 == 0 {
                 between();
             }
         })
@@ -99,6 +99,10 @@ pub(crate) const ROUNDS: usize = 3;
 /// is slow beside attackers spoils them all.
 const TRIES: usize = 3;
 
+/// An unattacked p99 with which nothing can be told: the machine is busy with something else. The long form fails then, for its figures are to mean
+/// something.
+const TOO_BUSY: Duration = Duration::from_millis(250);
+
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -118,12 +122,13 @@ pub(crate) fn compare(mut measure: impl FnMut(Side) -> Latencies) -> (Latencies,
             attack.push(measure(Side::Attack));
         }
         let (quiet, attacked) = (median(&peace), median(&attack));
-        if attacked.p99 <= quiet.p99.max(floor()) * TIMES_MAX {
+        let is_told = Form::of_this_run() == Form::Short || quiet.p99 < TOO_BUSY;
+        if is_told && attacked.p99 <= quiet.p99.max(floor()) * TIMES_MAX {
             return (quiet, attacked);
         }
-        tried.push((peace, attack));
+        tried.push((quiet, attacked));
     }
-    panic!("slow beside attackers, {TRIES} times: {tried:?}");
+    panic!("slow beside attackers, or on a machine that is too busy to tell, {TRIES} times: {tried:?}");
 }
 
 /// How long visits took.
