@@ -78,3 +78,24 @@ pub(crate) fn pause(time: Duration) {
     let (_keep, never) = channel::<()>();
     let _ = never.recv_timeout(time);
 }
+
+/// Bytes of a process that are in memory.
+#[track_caller]
+pub(crate) fn resident_bytes(process: u32) -> usize {
+    number(&format!("/proc/{process}/status"), "VmRSS:", "VmRSS:") * KIB
+}
+
+/// How many descriptors a process has.
+#[track_caller]
+pub(crate) fn descriptors(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs").count()
+}
+
+/// How long a process' first thread was ready to run and had no processor.
+#[track_caller]
+pub(crate) fn waited_for_a_processor(process: u32) -> Duration {
+    let path = format!("/proc/{process}/schedstat");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let nanos = text.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_else(|| panic!("{path}: {text}")))
+}

@@ -10,10 +10,12 @@
 //! | `handlers.rs` | an embedder's handler that panics or blocks |
 //! | `mailbox.rs` | threads that post faster than the loop can work |
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
+//! | `soak.rs` | guests of every kind, well and badly behaved, for half an hour |
 //!
 //! | file | what they share |
 //! | --- | --- |
 //! | `embedder.rs` | a reactor on a thread, with a handler that does what it must not |
+//! | `guests.rs` | all that peers may do, by the draw of a seed |
 //! | `machine.rs` | what the machine says of a process and of its own memory |
 //! | `siege.rs` | a crowd of attackers who come back when they are cut |
 //! | `visitor.rs` | somebody who behaves, and how long that takes |
@@ -31,6 +33,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "the faults use a part")]
+#[path = "../simulation/rng.rs"]
+mod rng;
+
 // The examples as children.
 #[allow(dead_code, reason = "the faults use a part")]
 #[path = "../push_examples/running.rs"]
@@ -42,11 +48,13 @@ mod dawdling;
 mod descriptors;
 mod disks;
 mod embedder;
+mod guests;
 mod handlers;
 mod machine;
 mod mailbox;
 mod readers;
 mod siege;
+mod soak;
 mod visitor;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
