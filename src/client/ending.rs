@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -47,7 +48,11 @@ pub(crate) fn watch_reader() {
         let out: Stdout = io::stdout();
         // Asked for nothing, poll tells of an error or a hang-up alone.
         let mut watched = [PollFd::new(&out, PollFlags::empty())];
-        while poll(&mut watched, None).is_err() {}
+        let mut polled = poll(&mut watched, None);
+        while polled == Err(Errno::INTR) {
+            polled = poll(&mut watched, None);
+        }
+        // Where it cannot be watched, the next message that cannot be printed tells.
         if watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             end(Exit::Done, None);
         }

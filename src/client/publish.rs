@@ -12,7 +12,7 @@
 //!
 //! What always holds: the queue is sent in order, and again in order; at most `--window` of it is on its way.
 //!
-//! Next: `progress.rs`, `input.rs`.
+//! Next: `posts.rs`, `input.rs`.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -25,11 +25,17 @@ use super::connection::{Broken, Connection};
 use super::ending;
 use super::flags::PublishFlags;
 use super::input::{Line, read_lines};
+use super::posts::{Answer, Message, Posts, hear_answers};
 use super::progress::{Progress, farewell, published};
 use super::sink::Output;
-use super::status::{SENTENCE_BYTES_MAX, is_passing, retry_after, sentence};
+use super::status::{is_passing, sentence};
 use crate::exit::Exit;
-use crate::http::peer::{Piece, Request, RequestBody};
+
+/// So many bytes may be on their way, unless they are one message: what is sent again has to be kept.
+const UNDER_WAY_BYTES_MAX: usize = 1 << 20;
+
+/// What a server still has to say that no longer reads is not worth more.
+const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// Publishes everything there is.
 pub(crate) fn publish(flags: PublishFlags) -> Exit {
@@ -47,34 +53,9 @@ pub(crate) fn publish(flags: PublishFlags) -> Exit {
     }
 }
 
-/// A message on its way.
-struct Message {
-    line: Line,
-    key: String,
-}
-
-impl Message {
-    /// What it is called in complaints. A text of the command line is no line.
-    fn name(&self) -> String {
-        match self.line.number {
-            0 => "the message".to_owned(),
-            number => format!("line {number}"),
-        }
-    }
-}
-
-/// An answer, or what has come of it.
-struct Answer {
-    status: u16,
-    asked: Option<Duration>,
-    keeps_alive: bool,
-    body: Vec<u8>,
-}
-
 struct Publisher {
     flags: PublishFlags,
-    fields: Vec<(String, String)>,
-    target: String,
+    posts: Posts,
     out: Output,
     progress: Progress,
     input: Receiver<Result<Line, String>>,
@@ -87,6 +68,7 @@ struct Publisher {
     /// What keys begin with.
     run: String,
     queue: VecDeque<Message>,
+    queue_bytes: usize,
     /// How many of the queue are on their way.
     sent: usize,
     /// Answered with a status that passes: to be sent again before all others, when nothing is on its way any more.
@@ -125,27 +107,20 @@ impl Publisher {
                 (receiver, false)
             }
         };
-        let target = match &flags.event {
-            Some(event) => {
-                let event: String = form_urlencoded::byte_serialize(event.as_bytes()).collect();
-                flags.address.target_with("event", &event)
-            }
-            None => flags.address.target(),
-        };
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Publisher {
             backoff: Backoff::new(flags.call.retry()),
             progress: Progress::new(talk && is_long),
             run: format!("{:x}-{:x}", since_1970.as_nanos(), fastrand::u64(..)),
+            posts: Posts::new(&flags, fields),
             flags,
-            fields,
-            target,
             out,
             input,
             has_ended: false,
             wrong: None,
             due: Instant::now(),
             queue: VecDeque::new(),
+            queue_bytes: 0,
             sent: 0,
             later: VecDeque::new(),
             asked: None,
@@ -176,8 +151,7 @@ impl Publisher {
     /// Takes lines until the window is full; waits for one if there is nothing else to do.
     fn fill(&mut self) {
         let window = usize::try_from(self.flags.window).unwrap_or(usize::MAX);
-        while !self.has_ended && self.refusal.is_none() && self.later.is_empty() && self.queue.len() < window
-        {
+        while self.has_room(window) {
             let is_idle = self.queue.is_empty();
             if let Some(early) =
                 self.due.checked_duration_since(Instant::now()).filter(|early| !early.is_zero())
@@ -194,6 +168,7 @@ impl Publisher {
             match line {
                 Ok(Ok(line)) => {
                     let key = format!("{}-{}", self.run, line.number);
+                    self.queue_bytes += line.text.len();
                     self.queue.push_back(Message { line, key });
                     if let Some(rate) = self.flags.rate {
                         // What was not used is not saved up.
@@ -209,6 +184,15 @@ impl Publisher {
                 Err(TryRecvError::Empty) => return,
             }
         }
+    }
+
+    /// Whether another line may be taken.
+    fn has_room(&self, window: usize) -> bool {
+        !self.has_ended
+            && self.refusal.is_none()
+            && self.later.is_empty()
+            && self.queue.len() < window
+            && self.queue_bytes < UNDER_WAY_BYTES_MAX
     }
 
     /// Sends what is to be sent, and hears what has come.
@@ -238,75 +222,26 @@ impl Publisher {
             }
         };
         if self.later.is_empty() && self.refusal.is_none() && self.sent < self.queue.len() {
-            let wire = self.wire(&mut connection);
+            let wire = self.posts.write(self.queue.iter().skip(self.sent), &mut connection);
             self.sent = self.queue.len();
             self.progress.count(0, self.sent as u64);
-            connection.send(&wire, self.flags.call.idle())?;
-        }
-        // An answer in parts is waited for: what has come of it is kept nowhere else.
-        let mut answer: Option<Answer> = None;
-        loop {
-            connection.hear(Some(self.flags.call.idle()), |piece| {
-                match piece {
-                    Piece::Head(head) => {
-                        let asked = retry_after(&head, SystemTime::now());
-                        let keeps_alive = head.keeps_alive();
-                        answer = Some(Answer { status: head.status, asked, keeps_alive, body: Vec::new() });
-                    }
-                    Piece::Data(bytes) => {
-                        if let Some(answer) = &mut answer {
-                            let room = SENTENCE_BYTES_MAX.saturating_sub(answer.body.len());
-                            answer.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-                        }
-                    }
-                    Piece::Done => answers.extend(answer.take()),
-                    Piece::Informational(_) | Piece::More => {}
-                }
-                Ok::<(), Broken>(())
-            })?;
-            let last = answers.last();
-            if answer.is_none() && last.is_some() {
-                if last.is_some_and(|answer| answer.keeps_alive) {
-                    self.connection = Some(connection);
-                }
-                return Ok(());
+            if let Err(broken) = connection.send(&wire, self.flags.call.idle()) {
+                // Who refuses a large message may say so and close before all of it was sent.
+                let _ = hear_answers(&mut connection, REFUSAL_WAIT, answers);
+                return Err(broken);
             }
         }
-    }
-
-    /// The requests of what is not sent.
-    fn wire(&self, connection: &mut Connection) -> Vec<u8> {
-        let host = self.flags.address.host_field();
-        let is_given = |name: &str| self.fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-        let given_host = self.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("Host"));
-        let host = given_host.map_or(host.as_str(), |(_, host)| host);
-        let own = [
-            ("User-Agent", concat!("encke/", env!("CARGO_PKG_VERSION"))),
-            ("Content-Type", "text/plain; charset=utf-8"),
-        ];
-        let mut fields: Vec<(&str, &str)> = own.into_iter().filter(|(name, _)| !is_given(name)).collect();
-        let given = self.fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Host"));
-        fields.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
-        let mut wire = Vec::new();
-        for message in self.queue.iter().skip(self.sent) {
-            fields.push(("Idempotency-Key", &message.key));
-            let request = Request {
-                method: "POST",
-                target: &self.target,
-                host: Some(host),
-                fields: &fields,
-                body: RequestBody::Length(message.line.text.as_bytes()),
-                ..Request::default()
-            };
-            connection.write(&request, &mut wire);
-            fields.pop();
+        hear_answers(&mut connection, self.flags.call.idle(), answers)?;
+        if answers.last().is_some_and(|answer| answer.keeps_alive) {
+            self.connection = Some(connection);
         }
-        wire
+        Ok(())
     }
 
     /// The oldest message on its way is answered.
     fn answered(&mut self, answer: &Answer, out: &mut Vec<u8>) {
         let Some(message) = self.queue.pop_front() else { return };
+        self.queue_bytes -= message.line.text.len();
         self.sent -= 1;
         self.is_fruitful = true;
         self.backoff.reset();
@@ -328,7 +263,10 @@ impl Publisher {
             }
         }
         if !answer.keeps_alive {
-            self.unheard = mem::take(&mut self.sent);
+            let unheard = mem::take(&mut self.sent);
+            if self.refusal.is_some() {
+                self.unheard = unheard;
+            }
         }
     }
 
@@ -365,6 +303,7 @@ impl Publisher {
     /// The server was busy: what it did not take comes first, a little later and on another connection.
     fn turn_back(&mut self) -> Result<(), Exit> {
         while let Some(message) = self.later.pop_back() {
+            self.queue_bytes += message.line.text.len();
             self.queue.push_front(message);
         }
         self.connection = None;

@@ -13,28 +13,25 @@
 //! Invariant: between two connections the cursor is all that is kept, so nothing is printed twice and nothing is skipped that the server
 //! still has.
 //!
-//! Next: `sink.rs`, `publish.rs`.
+//! Next: `hearing.rs`.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::backoff::{Backoff, pause};
 use super::connection::{Broken, Connection};
 use super::ending;
 use super::flags::{CallFlags, Mode, SubscribeFlags};
-use super::lines::Lines;
-use super::messages::{Halt, Reader};
+use super::hearing::{Hearing, Method, Stop};
+use super::messages::Halt;
 use super::sink::{Form, Sink};
-use super::sse::EventStream;
-use super::status::{SENTENCE_BYTES_MAX, is_passing, retry_after, sentence};
+use super::status::is_passing;
 use crate::exit::Exit;
-use crate::http::peer::{Piece, Request, RequestBody, ResponseHead};
+use crate::http::peer::{Request, RequestBody};
 
 /// So many redirects are followed.
 const REDIRECTS_MAX: usize = 5;
-
-/// The rest of a refusal is not worth more.
-const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// A poll that is answered sooner without a message was not waited for; to ask at once again would be a flood.
 const POLL_LEAST: Duration = Duration::from_millis(500);
@@ -57,43 +54,6 @@ pub(crate) fn subscribe(flags: SubscribeFlags) -> Exit {
     };
     let backoff = Backoff::new(flags.call.retry());
     Session { flags, fields, sink, backoff, has_worked: false }.run()
-}
-
-/// Why an attempt is over.
-enum Stop {
-    /// There is nothing more to do.
-    Exit(Exit),
-    /// The answer is complete.
-    Complete,
-    /// The connection is not.
-    Broken(Broken),
-    /// The answer cannot be understood.
-    Unreadable(String),
-    /// It is elsewhere.
-    Redirect { location: String, with: Method },
-    /// It is none.
-    Refused { status: u16, line: String, asked: Option<Duration> },
-}
-
-impl From<Broken> for Stop {
-    fn from(broken: Broken) -> Stop {
-        Stop::Broken(broken)
-    }
-}
-
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Stop {
-        match halt {
-            Halt::End(exit) => Stop::Exit(exit),
-            Halt::Unreadable(why) => Stop::Unreadable(why),
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Method {
-    Get,
-    Form,
 }
 
 struct Session {
@@ -201,7 +161,7 @@ impl Session {
     }
 
     /// Asks one server, again and again if it answers polls.
-    fn ask(&mut self, address: &Address, method: Method) -> Result<std::convert::Infallible, Stop> {
+    fn ask(&mut self, address: &Address, method: Method) -> Result<Infallible, Stop> {
         let mut connection = Connection::open(address, self.flags.call.connect_timeout)?;
         loop {
             let (begun, count) = (Instant::now(), self.sink.count);
@@ -209,9 +169,10 @@ impl Session {
             let is_first_poll = self.flags.mode == Some(Mode::Poll) && self.sink.cursor.is_none();
             let wire = self.request(&mut connection, address, method, is_first_poll);
             connection.send(&wire, self.flags.call.idle())?;
-            let mut hearing = Hearing { session: self, head: None, body: Body::Awaited };
+            let mut hearing = Hearing::new(&self.flags, &mut self.sink);
             let stop = hearing.hear(&mut connection);
-            let keeps_alive = hearing.head.is_some_and(|head| head.keeps_alive());
+            self.has_worked |= hearing.is_welcome();
+            let keeps_alive = hearing.keeps_alive();
             let is_poll = self.flags.mode == Some(Mode::Poll);
             match stop {
                 Stop::Complete if is_poll => {
@@ -285,162 +246,5 @@ impl Session {
         };
         connection.write(&request, &mut wire);
         wire
-    }
-}
-
-/// One answer that is being heard.
-struct Hearing<'s> {
-    session: &'s mut Session,
-    head: Option<ResponseHead>,
-    body: Body,
-}
-
-enum Body {
-    Awaited,
-    Read(Reader),
-    /// Of an answer that is a refusal: the beginning.
-    Refused(Vec<u8>),
-}
-
-impl Hearing<'_> {
-    /// Hears the whole of it.
-    fn hear(&mut self, connection: &mut Connection) -> Stop {
-        loop {
-            let heard = connection.hear(self.wait(), |piece| self.piece(piece));
-            let flushed = self.session.sink.flush().map_err(Stop::from);
-            match (heard.and(flushed), &self.body) {
-                (Ok(()), _) => {}
-                // However it ends: what it was is known.
-                (Err(Stop::Broken(_)), Body::Refused(_)) => return self.refusal(),
-                (Err(stop), _) => return stop,
-            }
-        }
-    }
-
-    /// How long the next byte may take.
-    fn wait(&self) -> Option<Duration> {
-        let CallFlags { idle, .. } = self.session.flags.call;
-        let usual = Some(self.session.flags.call.idle());
-        match &self.body {
-            Body::Awaited | Body::Read(Reader::List { .. }) => usual,
-            Body::Refused(_) => Some(REFUSAL_WAIT),
-            // Who sends heartbeats is dead without them. Of others nobody knows.
-            Body::Read(reader) if reader.has_ids() && self.session.sink.has_heartbeat => usual,
-            Body::Read(_) => idle,
-        }
-    }
-
-    fn piece(&mut self, piece: Piece<'_>) -> Result<(), Stop> {
-        let sink = &mut self.session.sink;
-        match (piece, &mut self.body) {
-            (Piece::Head(head), _) => self.begin(head),
-            (Piece::Data(bytes), Body::Read(reader)) => Ok(reader.take(bytes, &mut |told| sink.tell(told))?),
-            (Piece::Data(bytes), Body::Refused(text)) => {
-                let room = SENTENCE_BYTES_MAX.saturating_sub(text.len());
-                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
-                if room > bytes.len() { Ok(()) } else { Err(self.refusal()) }
-            }
-            (Piece::Done, Body::Read(reader)) => {
-                reader.finish(&mut |told| sink.tell(told))?;
-                Err(self.completion())
-            }
-            (Piece::Done, _) => Err(self.refusal()),
-            (Piece::Informational(_) | Piece::Data(_) | Piece::More, _) => Ok(()),
-        }
-    }
-
-    /// The head has come: what kind of answer it is.
-    fn begin(&mut self, head: ResponseHead) -> Result<(), Stop> {
-        let text =
-            |name: &str| head.field(name).map(|value| String::from_utf8_lossy(value).trim().to_owned());
-        if let (300..400, Some(location)) = (head.status, text("Location")) {
-            let with = if matches!(head.status, 307 | 308) { Method::Form } else { Method::Get };
-            return Err(Stop::Redirect { location, with });
-        }
-        if !(200..300).contains(&head.status) || matches!(head.status, 204 | 205) {
-            self.body = Body::Refused(Vec::new());
-            self.head = Some(head);
-            return Ok(());
-        }
-        if let Some(coding) =
-            text("Content-Encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"))
-        {
-            let line = format!(
-                "answers in {coding}, which nobody has asked for and encke does not unpack; use curl --compressed"
-            );
-            return Err(Stop::Unreadable(line));
-        }
-        let media = text("Content-Type").unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let reader = self.session.reader(&media)?;
-        let sink = &mut self.session.sink;
-        if sink.cursor.is_none()
-            && let Some(place) = text("Last-Event-ID")
-        {
-            sink.tell(super::messages::Told::Cursor(&place))?;
-        }
-        if !reader.has_ids() && text("Encke-Gap").is_some() {
-            sink.tell(super::messages::Told::Gap(None))?;
-        }
-        sink.is_placeless = false;
-        self.session.has_worked = true;
-        if self.session.flags.call.verbose {
-            let line = format!(
-                "{} answers {}, {}",
-                self.session.flags.address,
-                head.status,
-                if media.is_empty() { "of no type" } else { &media }
-            );
-            self.session.sink.say(&line)?;
-        }
-        self.body = Body::Read(reader);
-        self.head = Some(head);
-        Ok(())
-    }
-
-    /// The answer is complete. One of a known length that has no ids is no stream: that was all.
-    fn completion(&self) -> Stop {
-        let is_whole = self.head.as_ref().is_some_and(|head| head.field("Content-Length").is_some());
-        match &self.body {
-            Body::Read(reader) if is_whole && !reader.has_ids() => Stop::Exit(Exit::Done),
-            _ => Stop::Complete,
-        }
-    }
-
-    fn refusal(&self) -> Stop {
-        let (Some(head), Body::Refused(text)) = (&self.head, &self.body) else { return Stop::Complete };
-        let asked = retry_after(head, SystemTime::now());
-        Stop::Refused { status: head.status, line: sentence(head.status, text), asked }
-    }
-}
-
-impl Session {
-    /// Who reads an answer of this type.
-    fn reader(&self, media: &str) -> Result<Reader, Stop> {
-        const OBJECTS: [&str; 4] =
-            ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
-        let bytes_max = usize::try_from(self.flags.max_message).unwrap_or(usize::MAX);
-        let events =
-            || Reader::Events(EventStream::new(self.sink.cursor.as_deref().unwrap_or_default(), bytes_max));
-        let wrong = |what: &str| {
-            let media = if media.is_empty() { "without a type" } else { media };
-            Err(Stop::Unreadable(format!(
-                "answers {media}, which is no {what}; leave out --mode to read it as it is"
-            )))
-        };
-        match self.flags.mode {
-            Some(Mode::Sse) if media != "text/event-stream" => wrong("event stream"),
-            Some(Mode::Ndjson) if !OBJECTS.contains(&media) => wrong("JSON stream"),
-            Some(Mode::Poll) if media != "application/json" => wrong("answer to a poll"),
-            Some(Mode::Sse) => Ok(events()),
-            Some(Mode::Ndjson) => Ok(Reader::Objects(Lines::new(bytes_max))),
-            Some(Mode::Poll) => Ok(Reader::List { body: Vec::new(), bytes_max }),
-            None if media == "text/event-stream" => Ok(events()),
-            None if OBJECTS.contains(&media) => Ok(Reader::Objects(Lines::new(bytes_max))),
-            Some(Mode::Stream) | None => Ok(match self.flags.json {
-                true => Reader::Lines(Lines::new(bytes_max)),
-                false => Reader::Raw,
-            }),
-        }
     }
 }

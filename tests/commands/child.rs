@@ -101,6 +101,15 @@ impl Running {
         let _ = input.write_all(text.as_bytes());
     }
 
+    /// Waits until it has read everything that was written.
+    #[track_caller]
+    pub(crate) fn until_read(&self) {
+        let (input, begun) = (self.input.as_ref().expect("still open"), Instant::now());
+        while rustix::io::ioctl_fionread(input).expect("a pipe") > 0 {
+            assert!(begun.elapsed() < PATIENCE, "it does not read");
+        }
+    }
+
     /// Closes its standard input.
     pub(crate) fn close(&mut self) {
         self.input = None;

@@ -1,11 +1,12 @@
 //! `encke publish`: texts and lines, each once and in order, whatever breaks in between.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::child::{run, start};
 use crate::script::{Act, Scripted, answer, say};
-use crate::support::{Folder, Server, id_of, publish};
+use crate::support::{Folder, Server, encke, id_of, publish};
 use crate::wire::Wire;
 
 /// What a channel holds behind its first message.
@@ -214,4 +215,75 @@ fn who_no_longer_reads_the_answers_does_not_stop_the_publishing() {
     let ended = crate::child::Running::of(shell).wait();
     assert!(ended.out[0].contains("-1\"") && ended.err.is_empty(), "{ended:?}");
     assert!(newest(server.address, "news").ends_with("-500"));
+}
+
+#[test]
+fn a_message_that_is_refused_before_all_of_it_was_sent_is_not_sent_for_ever() {
+    let server = Server::start(&["--max-body", "10"]);
+    let url = format!("http://{}/channels/news", server.address);
+    let large = "x".repeat(900_000);
+    let ended = run(&["publish", &url, "--retry", "1ms"], &format!("one\n{large}\n"));
+    assert!(ended.code == Some(40) && ended.last_word().contains("line 2 was not published"), "{ended:?}");
+}
+
+#[test]
+fn a_server_that_takes_a_later_message_first_is_told_of() {
+    let busy = answer(503, "Retry-After: 0\r\n", "");
+    let ok = answer(200, "", "{}");
+    let (go, wait) = std::sync::mpsc::channel();
+    let server = Scripted::new(vec![
+        vec![
+            Act::Wait(wait),
+            Act::Say(ok.clone()),
+            Act::Hear,
+            Act::Hear,
+            Act::Say(busy),
+            Act::Say(ok.clone()),
+        ],
+        vec![Act::Say(ok)],
+    ]);
+    let mut publishing = start(&["publish", &server.url("/"), "--retry", "1ms"]);
+    publishing.write("zero\n");
+    let zero = server.asked().1;
+    // While it waits for that answer two more lines come, which then go out together.
+    publishing.write("one\ntwo\n");
+    publishing.until_read();
+    go.send(()).expect("the server waits");
+    publishing.close();
+    publishing.says("line 3 was taken before line 2");
+    let asked: Vec<String> = std::iter::once(zero).chain((0..3).map(|_| server.asked().1)).collect();
+    let texts: Vec<&str> = asked.iter().filter_map(|request| request.rsplit("\r\n\r\n").next()).collect();
+    assert_eq!(texts, ["zero", "one", "two", "one"]);
+    assert_eq!(publishing.wait().code, Some(0));
+}
+
+#[test]
+fn a_terminal_shows_how_many_are_published_and_a_pipe_does_not() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let server = Server::start(&[]);
+    let url = format!("http://{}/channels/news", server.address);
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("a terminal of our own");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name").into_string().expect("text");
+    let slave = std::fs::OpenOptions::new().read(true).write(true).open(name).expect("the other end");
+    let mut child = encke()
+        .args(["publish", &url])
+        .stdin(std::process::Stdio::piped())
+        .stderr(slave)
+        .spawn()
+        .expect("the command starts");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(b"one\ntwo\nthree\n").expect("it reads");
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    // The slave is closed, so what was written is there, and then comes the end or an error, as systems have it.
+    let mut seen = Vec::new();
+    let _ = std::fs::File::from(terminal).read_to_end(&mut seen);
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(
+        seen.contains("\r\u{1b}[K") && seen.contains("3 published, ") && seen.ends_with("/s\r\n"),
+        "{seen:?}"
+    );
+    let ended = run(&["publish", &url], "one\n");
+    assert!(ended.err.is_empty(), "{ended:?}");
 }

@@ -14,6 +14,8 @@ pub(crate) enum Act {
     Say(String),
     /// Waits for the next request on the same connection.
     Hear,
+    /// Waits until the test says so.
+    Wait(Receiver<()>),
     /// Leaves it open until the test ends.
     Hold,
 }
@@ -101,6 +103,7 @@ fn play(mut stream: TcpStream, script: Vec<Act>, tell: &Sender<(Instant, String)
         match act {
             Act::Say(text) => stream.write_all(text.as_bytes()).ok()?,
             Act::Hear => drop(tell.send((Instant::now(), request(&mut reader)?))),
+            Act::Wait(go) => go.recv_timeout(PATIENCE).ok()?,
             Act::Hold => return Some(stream),
         }
     }
