@@ -6,7 +6,7 @@ import { listen } from './live.js'
 import { $, Spark } from './page.js'
 
 const HALF = 500
-const spark = new Spark($('spark'), 120)
+const spark = new Spark($('spark'), 60)
 let ticks = 0
 let missed = 0
 let last = 0

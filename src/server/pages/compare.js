@@ -7,7 +7,7 @@
 //
 // Next: live.js, the way that all other pages take.
 
-import { listen } from './live.js'
+import { listen, parse } from './live.js'
 import { $, exclusively, make, post, tell } from './page.js'
 
 const PATH = '/channels/demo/compare'
@@ -16,6 +16,7 @@ const RETRY = 1000          // after a failure
 const BY_ITSELF = 120_000   // for so long messages come by themselves
 const XHR_MAX = 512 * 1024  // a text that only grows is begun anew
 const DELAYS = 200          // of which the median is taken
+const LATE = 2000           // what the others have had for so long, a stream that lives has had
 
 const now = () => performance.timeOrigin + performance.now()
 const bytesOf = (text) => new TextEncoder().encode(text).length
@@ -40,6 +41,7 @@ class Method {
   hear(id, data) {
     this.cursor = id
     this.messages += 1
+    if (isBehind(freshest, id)) freshest = id
     let sent
     try { sent = JSON.parse(data).t } catch { return }
     const delay = now() - sent
@@ -62,6 +64,13 @@ class Method {
 }
 
 let measuredFrom = 0
+let freshest = '' // the id of the newest message that any method has heard
+
+function isBehind(id, other) {
+  const [epoch, seq] = parse(id)
+  const [there, last] = parse(other)
+  return epoch < there || (epoch === there && seq < last)
+}
 
 const interval = new Method('Interval polling', 'asks each second, whether or not there is anything')
 const longPoll = new Method('Long-polling', 'asks, and the answer is held back until there is something')
@@ -145,9 +154,20 @@ function streamFrame() {
     if (data === null) frame.cursor = id
     else frame.hear(id, data)
   }
-  // It loads for as long as it lasts, so this is its end.
-  element.onload = () => setTimeout(() => { element.remove(); streamFrame() }, RETRY)
   $('frames').append(element)
+  // It loads for as long as it lasts, so a document that is complete, or none of ours, has ended. One that was cut off goes on "loading" for
+  // ever in some browsers: that it is dead shows only in what others have heard and it has not.
+  let stuck = { at: '', since: 0 } // where it stands behind the others, and since when
+  const watch = setInterval(() => {
+    const inner = element.contentDocument
+    const isThere = inner && (inner.URL === 'about:blank' || inner.readyState === 'loading')
+    if (!isBehind(frame.cursor, freshest) || stuck.at !== frame.cursor) stuck = { at: frame.cursor, since: performance.now() }
+    const isLate = performance.now() - stuck.since > LATE
+    if (isThere && !isLate) return
+    clearInterval(watch)
+    element.remove()
+    streamFrame()
+  }, RETRY)
 }
 
 function streamEvents() {
@@ -200,18 +220,20 @@ async function publish() {
 }
 
 function setRate() {
-  clearInterval(timer)
+  clearTimeout(timer)
   const rate = Number(form.elements.rate.value)
   if (!rate || !runs) return
-  timer = setInterval(async () => {
-    if (document.hidden) return
-    const isOver = Date.now() - byItself > BY_ITSELF
-    if (!isOver && await publish()) return
-    clearInterval(timer)
-    // Of a server that is away or wants a key nothing is asked again and again.
-    if (isOver) form.elements.rate.value = '0'
-    else setTimeout(setRate, 3 * RETRY)
-  }, 1000 / rate)
+  // A publisher in step with the clock would be in step with the poll that asks by the clock, and flatter or wrong it.
+  timer = setTimeout(async () => {
+    if (Date.now() - byItself > BY_ITSELF) {
+      form.elements.rate.value = '0'
+    } else if (document.hidden || await publish()) {
+      setRate()
+    } else {
+      // Of a server that is away or wants a key it is not asked again and again.
+      timer = setTimeout(setRate, 3 * RETRY)
+    }
+  }, (0.5 + Math.random()) * 1000 / rate)
 }
 
 form.onsubmit = (event) => {

@@ -100,6 +100,8 @@ function take(message) {
       open()
       return setState({})
     }
+    case 'who':
+      return say({ kind: 'hello', wants: [...wants] })
     case 'bye':
       windows.delete(message.from)
       if (message.leads) awaitLeader(100 + Math.random() * 300)
@@ -140,6 +142,8 @@ function lead() {
   leads = true
   heard = Date.now()
   setState({})
+  // It may have come last and have heard no greeting.
+  say({ kind: 'who' })
   open()
   const timer = setInterval(() => {
     if (!leads) return clearInterval(timer)

@@ -36,9 +36,8 @@ function showState() {
     $('state').textContent = word
     $('state').dataset.state = word
   }
-  const windows = state.windows === 1 ? 'one window' : state.windows + ' windows'
-  const whose = state.leads ? 'held by this one' : 'held by another'
-  const shared = state.windows === 1 ? 'one stream for one window' : `one stream for ${windows}, ${whose}`
+  const whose = state.leads ? 'this window holds it' : 'another window holds it'
+  const shared = state.windows === 1 ? 'one connection, held by this window' : `one connection for ${state.windows} windows of this browser; ${whose}`
   const missed = state.missed ? `messages missed ${state.missed === 1 ? 'once' : state.missed + ' times'}` : ''
   const parts = [DETAILS[word], word === 'waiting' ? '' : shared, isMissed ? '' : missed]
   $('detail').textContent = parts.filter(Boolean).join(' · ')

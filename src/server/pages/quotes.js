@@ -45,7 +45,7 @@ function add(symbol) {
   svg.setAttribute('class', 'spark')
   const name = make('th', '', symbol)
   name.scope = 'row'
-  const row = { price: make('td', 'number'), change: make('td', 'number'), count: make('td', 'number', '0'), messages: 0, spark: new Spark(svg, 120) }
+  const row = { price: make('td', 'number'), change: make('td', 'number'), count: make('td', 'number', '0'), messages: 0, spark: new Spark(svg, 60) }
   const line = make('tr', '', name, row.price, row.change, make('td', 'wide', svg), row.count)
   rows.set(symbol, row)
   const after = [...rows.keys()].sort()

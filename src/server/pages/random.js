@@ -5,7 +5,7 @@
 import { listen } from './live.js'
 import { $, Log, Spark, ifFree, make } from './page.js'
 
-const spark = new Spark($('spark'), 40)
+const spark = new Spark($('spark'), 20)
 const log = new Log($('log'), { most: 100 })
 
 listen('topic', 'random', (message) => {
