@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             }
         }
     });
-    encke::server::main()
+    encke::command::main()
 }
 
 fn tell_live_bytes() {
