@@ -404,7 +404,7 @@ fn classic_bug_6_what_was_typed_is_text_and_no_tag() {
     let mut talker = server.talk("talker");
     talker.send(&chunk("<script>alert('a')</script>\n"));
     ann.until("[talker]: &lt;script&gt;alert(&#39;a&#39;)&lt;/script&gt;<br>\n");
-    server.post("<i>bob</i>", "</body><img src=x onerror=\"a()\">&amp;");
+    server.post("%3Ci%3Ebob%3C/i%3E", "</body><img src=x onerror=\"a()\">&amp;");
     ann.until("[ibobi]: &lt;/body&gt;&lt;img src=x onerror=&quot;a()&quot;&gt;&amp;amp;<br>\n");
     // And whoever comes later reads the same.
     let mut late = server.ask(&get("/chat?user=late", ""));
