@@ -311,19 +311,20 @@ const NAME: u8 = 2;
 /// Bytes of a field's value: tab, blank, visible ASCII and everything above.
 const VALUE: u8 = 4;
 
-/// Bytes of a target's path, percent signs included: RFC 3986 §3.3, and `[`, `]`, `^` and `|`, which browsers send as they are.
+/// Bytes of a target's path but the percent sign: RFC 3986 §3.3, and `[`, `]`, `^` and `|`, which browsers send as they are.
 const PATH: u8 = 8;
-/// Bytes of its query: RFC 3986 §3.4, and what browsers send there as it is, which is all but quotes and angle brackets.
+/// Bytes of its query but the percent sign: RFC 3986 §3.4, and what browsers send there as it is, which is all but quotes and angle
+/// brackets.
 const QUERY: u8 = 16;
 
-/// Whether all of `text` may be in the path of a target.
-pub(super) fn is_path(text: &[u8]) -> bool {
-    run(text, PATH) == text.len()
+/// How many bytes at the front of `text` may be in a target's path as they are.
+pub(super) fn path_run(text: &[u8]) -> usize {
+    run(text, PATH)
 }
 
-/// Whether all of `text` may be in the query of a target.
-pub(super) fn is_query(text: &[u8]) -> bool {
-    run(text, QUERY) == text.len()
+/// How many bytes at the front of `text` may be in a target's query as they are.
+pub(super) fn query_run(text: &[u8]) -> usize {
+    run(text, QUERY)
 }
 
 fn is(byte: u8, class: u8) -> bool {
@@ -353,10 +354,10 @@ const fn classes() -> [u8; 256] {
         classes[byte] = match byte as u8 {
             b'\t' | 0x80..=0xFF => VALUE,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => LINE | NAME | VALUE | PATH | QUERY,
-            b'!' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' => LINE | NAME | VALUE | PATH | QUERY,
+            b'!' | b'$' | b'&' | b'\'' | b'*' | b'+' => LINE | NAME | VALUE | PATH | QUERY,
             b'-' | b'.' | b'^' | b'_' | b'|' | b'~' => LINE | NAME | VALUE | PATH | QUERY,
             b'`' => LINE | NAME | VALUE | QUERY,
-            b'#' => LINE | NAME | VALUE,
+            b'#' | b'%' => LINE | NAME | VALUE,
             b'(' | b')' | b',' | b'/' | b':' | b';' | b'=' | b'@' | b'[' | b']' => {
                 LINE | VALUE | PATH | QUERY
             }
@@ -382,7 +383,7 @@ mod tests {
             let delimiter = br#"(),/:;<=>?@[\]{}""#.contains(&byte);
             assert_eq!(is_token_byte(byte), byte.is_ascii_graphic() && !delimiter, "{byte}");
             assert_eq!(is(byte, VALUE), byte == b'\t' || (byte >= b' ' && byte != 0x7F), "{byte}");
-            let pchar = byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte);
+            let pchar = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
             assert_eq!(is(byte, PATH), pchar || b"/[]^|".contains(&byte), "{byte}");
             assert_eq!(is(byte, QUERY), pchar || b"/?[]^|\\`{}".contains(&byte), "{byte}");
         }

@@ -18,7 +18,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::scan::{is_path, is_query};
+use super::scan::{path_run, query_run};
 use crate::error::Refusal;
 
 /// A target, taken apart.
@@ -67,28 +67,23 @@ pub(super) fn parse<'b>(method: &str, target: &'b str) -> Result<Target<'b>, Ref
 
 /// Refuses what can be in no target, and percent signs that encode nothing.
 fn check(path: &str, query: Option<&str>) -> Result<(), Refusal> {
-    let query = query.unwrap_or_default();
-    if !is_path(path.as_bytes()) || !is_query(query.as_bytes()) {
-        return Err(match path.contains('#') || query.contains('#') {
-            true => Refusal::new(400, "a fragment in the target"),
-            false => Refusal::new(400, "a byte in the target that has to be percent-encoded"),
-        });
-    }
-    if has_stray_percent(path) || has_stray_percent(query) {
-        return Err(Refusal::new(400, "a percent sign without two hexadecimal digits"));
-    }
-    Ok(())
+    check_part(path.as_bytes(), path_run)?;
+    check_part(query.unwrap_or_default().as_bytes(), query_run)
 }
 
-fn has_stray_percent(text: &str) -> bool {
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
-        match &rest[at + 1..] {
-            [high, low, behind @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = behind,
-            _ => return true,
-        }
+/// `good` says how many bytes at the front of a text stand for themselves.
+fn check_part(text: &[u8], good: fn(&[u8]) -> usize) -> Result<(), Refusal> {
+    let mut rest = text;
+    loop {
+        rest = &rest[good(rest)..];
+        rest = match rest {
+            [] => return Ok(()),
+            [b'%', high, low, behind @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => behind,
+            [b'%', ..] => return Err(Refusal::new(400, "a percent sign without two hexadecimal digits")),
+            [b'#', ..] => return Err(Refusal::new(400, "a fragment in the target")),
+            _ => return Err(Refusal::new(400, "a byte in the target that has to be percent-encoded")),
+        };
     }
-    false
 }
 
 fn split_query(target: &str) -> (&str, Option<&str>) {
