@@ -36,7 +36,7 @@ impl Seen {
 }
 
 /// What becomes of the connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// The next request is served.
     GoesOn,

@@ -95,6 +95,30 @@ fn every_line_of_the_list_is_served_or_refused_and_nothing_is_smuggled() {
     }
 }
 
+/// Up to eight lines of the list that go on, and one behind them that ends the connection, as one case.
+fn row(going: &[Case], ending: &[Case], dice: &mut Dice) -> Case {
+    let end = &ending[dice.below(ending.len())];
+    let mut row = Case { line: end.line, wire: Vec::new(), served: Vec::new(), then: end.then.clone() };
+    let before = (0..dice.below(8)).map(|_| &going[dice.below(going.len())]);
+    for case in before.collect::<Vec<_>>().into_iter().chain([end]) {
+        row.wire.extend_from_slice(&case.wire);
+        row.served.extend_from_slice(&case.served);
+    }
+    row
+}
+
+#[test]
+fn in_a_row_each_line_means_what_it_means_alone() {
+    let (going, ending): (Vec<_>, Vec<_>) = all().into_iter().partition(|case| case.then == Then::GoesOn);
+    for seed in 0..1_000 {
+        let mut dice = Dice::new(seed);
+        let row = row(&going, &ending, &mut dice);
+        let wire = [&row.wire[..], NEXT].concat();
+        check(&row, &[&wire], &format!("at the end of a row, seed {seed}"));
+        check(&row, &dice.cut(&wire), &format!("at the end of a row, seed {seed}, cut"));
+    }
+}
+
 #[test]
 fn a_refusal_needs_nothing_behind_it() {
     for case in all().iter().filter(|case| matches!(case.then, Then::Refuses(..))) {

@@ -37,7 +37,11 @@ pub(crate) fn answers(mut bytes: &[u8], methods: &[&str], is_over: bool) -> Resu
 pub(crate) fn methods(case: &Case) -> Vec<&str> {
     let method = |head: &str| ["HEAD", "GET"][usize::from(!head.starts_with("HEAD "))];
     let mut methods: Vec<&str> = case.served.iter().map(|seen| method(&seen.head)).collect();
-    if matches!(case.then, Then::Refuses(..)) && methods.is_empty() && case.wire.starts_with(b"HEAD ") {
+    let behind = |count: usize| case.wire.windows(5).filter(|five| five == b"HEAD ").count() > count;
+    // The last of all HEADs, if it is not one of those that are served.
+    if matches!(case.then, Then::Refuses(..))
+        && behind(methods.iter().filter(|method| **method == "HEAD").count())
+    {
         methods.push("HEAD");
     }
     methods
