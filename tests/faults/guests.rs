@@ -420,7 +420,8 @@ impl Line {
         head + &String::from_utf8_lossy(&body)
     }
 
-    fn reset(self) {
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }

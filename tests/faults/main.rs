@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `clocks.rs` | a wall clock that is set back |
 //! | `crowding.rs` | one address that wants everything, and a table that is full |
+//! | `cuts.rs` | ten thousand links cut, half of them in the middle of a fan-out |
 //! | `dawdling.rs` | crowds that send or read as slowly as they may |
 //! | `descriptors.rs` | no descriptor left for a newcomer |
 //! | `disks.rs` | a full disk under `examples/upload` |
@@ -44,6 +45,7 @@ mod running;
 
 mod clocks;
 mod crowding;
+mod cuts;
 mod dawdling;
 mod descriptors;
 mod disks;

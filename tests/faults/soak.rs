@@ -58,18 +58,18 @@ const RESIDENT_PERCENT_MAX: usize = 10;
 const LONG_TURN: &str = "a turn took ";
 
 /// The command with the counting allocator.
-struct Counted {
-    server: Server,
+pub(crate) struct Counted {
+    pub(crate) server: Server,
     questions: PipeWriter,
     answers: BufReader<PipeReader>,
     /// Lines of the log.
     log: Vec<String>,
     /// Its descriptors while nobody is there.
-    descriptors: usize,
+    pub(crate) descriptors: usize,
 }
 
 impl Counted {
-    fn start() -> Counted {
+    pub(crate) fn start() -> Counted {
         let (stdin, questions) = std::io::pipe().expect("a pipe");
         let (answers, stderr) = std::io::pipe().expect("a pipe");
         let mut command = Command::new(running::path("counted_serve"));
@@ -93,7 +93,7 @@ impl Counted {
 
     /// Waits until it has closed all connections.
     #[track_caller]
-    fn until_nobody_is_there(&self) {
+    pub(crate) fn until_nobody_is_there(&self) {
         let begun = Instant::now();
         while descriptors(self.server.id()) != self.descriptors {
             assert!(begun.elapsed() < PATIENCE, "{} descriptors", descriptors(self.server.id()));
@@ -102,14 +102,14 @@ impl Counted {
     }
 
     /// What happens while it is stopped, it finds all at once.
-    fn all_at_once(&self, act: impl FnOnce()) {
+    pub(crate) fn all_at_once(&self, act: impl FnOnce()) {
         self.server.signal("STOP");
         act();
         self.server.signal("CONT");
     }
 
     /// Looks at what is left when everybody has gone.
-    fn look(&mut self, begun: Instant) -> Sight {
+    pub(crate) fn look(&mut self, begun: Instant) -> Sight {
         self.until_nobody_is_there();
         roll_call(self.server.address);
         self.until_nobody_is_there();
@@ -120,9 +120,9 @@ impl Counted {
 
 /// What was left at a moment at which nobody was there.
 #[derive(Clone, Copy, Debug)]
-struct Sight {
+pub(crate) struct Sight {
     after: Duration,
-    live: usize,
+    pub(crate) live: usize,
     resident: usize,
 }
 
