@@ -219,10 +219,22 @@ fn who_no_longer_reads_the_answers_does_not_stop_the_publishing() {
 
 #[test]
 fn a_message_that_is_refused_before_all_of_it_was_sent_is_not_sent_for_ever() {
-    let server = Server::start(&["--max-body", "10"]);
-    let url = format!("http://{}/channels/news", server.address);
-    let large = "x".repeat(900_000);
-    let ended = run(&["publish", &url, "--retry", "1ms"], &format!("one\n{large}\n"));
+    // More than the kernel's buffers take of somebody who does not read.
+    let large = "x".repeat(15 << 20);
+    let server = Scripted::new(vec![vec![
+        Act::Say(answer(200, "", "{}")),
+        Act::HearHead,
+        Act::Say(answer(413, "Connection: close\r\n", "")),
+        Act::Hold,
+    ]]);
+    let url = server.url("/");
+    let mut publishing =
+        start(&["publish", &url, "--retry", "1ms", "--idle", "500ms", "--max-message", "16MiB"]);
+    publishing.write("one\n");
+    server.asked();
+    publishing.write(&(large + "\n"));
+    publishing.close();
+    let ended = publishing.wait();
     assert!(ended.code == Some(40) && ended.last_word().contains("line 2 was not published"), "{ended:?}");
 }
 

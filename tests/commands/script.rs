@@ -14,6 +14,8 @@ pub(crate) enum Act {
     Say(String),
     /// Waits for the next request on the same connection.
     Hear,
+    /// Waits for the next head, and reads nothing of its body.
+    HearHead,
     /// Waits until the test says so.
     Wait(Receiver<()>),
     /// Leaves it open until the test ends.
@@ -103,6 +105,7 @@ fn play(mut stream: TcpStream, script: Vec<Act>, tell: &Sender<(Instant, String)
         match act {
             Act::Say(text) => stream.write_all(text.as_bytes()).ok()?,
             Act::Hear => drop(tell.send((Instant::now(), request(&mut reader)?))),
+            Act::HearHead => drop(tell.send((Instant::now(), head(&mut reader)?))),
             Act::Wait(go) => go.recv_timeout(PATIENCE).ok()?,
             Act::Hold => return Some(stream),
         }
@@ -110,14 +113,20 @@ fn play(mut stream: TcpStream, script: Vec<Act>, tell: &Sender<(Instant, String)
     None
 }
 
-/// A request, if one comes.
-fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
+/// The head of a request, if one comes.
+fn head(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut text = String::new();
     while !text.ends_with("\r\n\r\n") {
         if reader.read_line(&mut text).ok()? == 0 {
             return None;
         }
     }
+    Some(text)
+}
+
+/// A request, if one comes.
+fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let text = head(reader)?;
     let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
