@@ -95,7 +95,7 @@ impl Posts {
     }
 }
 
-/// Hears complete answers: at least one, and those that have come with it.
+/// Hears complete answers: at least one, and those that have come with it. Behind one that ends the connection nothing counts.
 pub(crate) fn hear_answers(
     connection: &mut Connection,
     wait: Duration,
@@ -104,24 +104,35 @@ pub(crate) fn hear_answers(
     // An answer in parts is waited for: what has come of it is kept nowhere else.
     let mut answer: Option<Answer> = None;
     while answer.is_some() || answers.is_empty() {
-        connection.hear(Some(wait), |piece| {
-            match piece {
-                Piece::Head(head) => {
+        let heard = connection.hear(Some(wait), |piece| {
+            match (piece, &mut answer) {
+                (Piece::Head(head), _) => {
                     let asked = retry_after(&head, SystemTime::now());
                     let keeps_alive = head.keeps_alive();
                     answer = Some(Answer { status: head.status, asked, keeps_alive, body: Vec::new() });
                 }
-                Piece::Data(bytes) => {
-                    if let Some(answer) = &mut answer {
-                        let room = SENTENCE_BYTES_MAX.saturating_sub(answer.body.len());
-                        answer.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                (Piece::Data(bytes), Some(answer)) => {
+                    let room = SENTENCE_BYTES_MAX.saturating_sub(answer.body.len());
+                    answer.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
+                (Piece::Done, _) => {
+                    answers.extend(answer.take());
+                    if is_last(answers) {
+                        return Err(Broken::Cut("the server has closed it".to_owned()));
                     }
                 }
-                Piece::Done => answers.extend(answer.take()),
-                Piece::Informational(_) | Piece::More => {}
+                (Piece::Informational(_) | Piece::Data(_) | Piece::More, _) => {}
             }
-            Ok::<(), Broken>(())
-        })?;
+            Ok(())
+        });
+        if is_last(answers) {
+            return Ok(());
+        }
+        heard?;
     }
     Ok(())
+}
+
+fn is_last(answers: &[Answer]) -> bool {
+    answers.last().is_some_and(|answer| !answer.keeps_alive)
 }

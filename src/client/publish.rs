@@ -82,7 +82,7 @@ struct Publisher {
     /// How many were on their way behind a refusal when the connection ended.
     unheard: usize,
     connection: Option<Connection>,
-    /// Whether anything was answered on this connection.
+    /// Whether anything was published on this connection.
     is_fruitful: bool,
     has_worked: bool,
     is_disordered: bool,
@@ -243,22 +243,22 @@ impl Publisher {
         let Some(message) = self.queue.pop_front() else { return };
         self.queue_bytes -= message.line.text.len();
         self.sent -= 1;
-        self.is_fruitful = true;
-        self.backoff.reset();
-        let line = sentence(answer.status, &answer.body);
         match answer.status {
             200..300 => {
                 self.has_worked = true;
+                self.is_fruitful = true;
+                self.backoff.reset();
                 self.progress.count(1, self.sent as u64);
                 self.note(&message, answer, out);
             }
             status if is_passing(status) && self.may_hope(answer.asked.is_some()) => {
                 self.later.push_back(message);
                 self.asked = answer.asked.or(self.asked);
-                self.busy = line;
+                self.busy = sentence(status, &answer.body);
             }
             status => {
-                let line = format!("{} {line}: {} was not published", self.flags.address, message.name());
+                let said = sentence(status, &answer.body);
+                let line = format!("{} {said}: {} was not published", self.flags.address, message.name());
                 self.refusal.get_or_insert((Exit::Status(status), line));
             }
         }
@@ -325,15 +325,15 @@ impl Publisher {
             self.unheard = unheard;
             return Ok(());
         }
-        if !self.may_hope(false) {
-            return Err(self.give_up(Exit::Unreachable, &format!("{address} {broken}"), unheard));
-        }
-        // It has worked up to now: perhaps it was only idle for too long.
+        // It has worked up to now, and was perhaps only idle for too long: that was no try.
         if mem::take(&mut self.is_fruitful) {
             if self.flags.call.verbose {
                 self.progress.say(&format!("{address} {broken}; going on"));
             }
             return Ok(());
+        }
+        if !self.may_hope(false) {
+            return Err(self.give_up(Exit::Unreachable, &format!("{address} {broken}"), unheard));
         }
         self.wait(&broken.to_string(), Duration::ZERO);
         Ok(())

@@ -80,6 +80,7 @@ fn a_reader_that_has_enough_ends_it_quietly_and_at_once() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_is_no_success() {
     let server = Scripted::new(vec![hold(&format!("{EVENTS}data: x\n\n"))]);

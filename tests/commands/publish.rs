@@ -38,9 +38,11 @@ fn a_text_is_one_message_and_of_the_input_each_line_is_but_empty_ones() {
         let ended = run(arguments, "one\r\n\n\r\n two \ncaf\u{e9}");
         assert_eq!((ended.code, ended.out.len(), ended.err.len()), (Some(0), 0, 0), "{ended:?}");
     }
+    assert_eq!(run(&["publish", &url, ""], "").code, Some(0), "a text without a byte is one, too");
     let lines = ["two", "lines", "one", " two ", "caf\u{e9}", "one", " two ", "caf\u{e9}"];
     assert_eq!(held(server.address, "news", &first, 7), lines);
-    assert!(newest(server.address, "news").ends_with("-8"), "and no more");
+    assert_eq!(held(server.address, "news", &first, 8).last().map(String::as_str), Some(""));
+    assert!(newest(server.address, "news").ends_with("-9"), "and no more");
 }
 
 #[test]
@@ -236,6 +238,16 @@ fn a_message_that_is_refused_before_all_of_it_was_sent_is_not_sent_for_ever() {
     publishing.close();
     let ended = publishing.wait();
     assert!(ended.code == Some(40) && ended.last_word().contains("line 2 was not published"), "{ended:?}");
+}
+
+#[test]
+fn what_comes_behind_the_last_answer_of_a_connection_does_not_count() {
+    let last = answer(200, "Connection: close\r\n", "{}");
+    let server = Scripted::new(vec![say(&format!("{last}{last}and more")), say(&last)]);
+    let ended = run(&["publish", &server.url("/"), "--window", "1"], "one\ntwo\n");
+    assert_eq!((ended.code, ended.err.len()), (Some(0), 0), "{ended:?}");
+    let texts = [server.asked().1, server.asked().1];
+    assert!(texts[0].ends_with("one") && texts[1].ends_with("two"), "{texts:?}");
 }
 
 #[test]
