@@ -41,7 +41,7 @@ impl Keys {
     }
 
     /// One key a line; empty lines and those that begin with `#` are passed over.
-    fn parse(bytes: &[u8]) -> Result<Keys, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Keys, String> {
         let mut keys = Vec::new();
         for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             let line = line.trim_ascii();

@@ -20,7 +20,7 @@ const SIGNS = {
 
 const facts = {
   async every_page_is_live_in_two_windows() {
-    for (const path of PAGES) {
+    await Promise.all(PAGES.map(async (path) => {
       const server = await serve()
       const context = await visitor()
       const pages = [await open(context, server.url + path), await open(context, server.url + path)]
@@ -35,11 +35,11 @@ const facts = {
       assertQuiet(...pages)
       await context.close()
       await server.killed()
-    }
+    }))
   },
 
   async pages_survive_a_restart_and_tell_of_what_is_missing() {
-    for (const path of PAGES) {
+    await Promise.all(PAGES.map(async (path) => {
       const server = await serve()
       const context = await visitor()
       const pages = [await open(context, server.url + path), await open(context, server.url + path)]
@@ -78,7 +78,7 @@ const facts = {
       assertQuiet(...pages)
       await context.close()
       await next.killed()
-    }
+    }))
   },
 
   async another_window_takes_over_and_nothing_is_lost_or_doubled() {

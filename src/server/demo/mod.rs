@@ -131,3 +131,140 @@ impl Demo {
         self.chat.prepare(core);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::access::Access;
+    use super::super::keys::Keys;
+    use super::super::routes::App;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::testing::{Peer, Server};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn server(policy: Policy) -> Server<App> {
+        let limits =
+            Limits { keep_alive_timeout: Duration::ZERO, heartbeat: Duration::ZERO, ..Limits::default() };
+        let mut server = Server::new(App::new(policy), limits);
+        server.run(App::prepare);
+        server
+    }
+
+    fn lines(server: &Server<App>, peer: Peer) -> usize {
+        server.received(peer).matches("random:").count()
+    }
+
+    #[test]
+    fn while_nobody_listens_nothing_wakes_and_nothing_is_held() {
+        let mut server = server(Policy::for_tests());
+        let peer = server.get("/demo/stream?topic=stats&topic=clock&topic=quotes&topic=orders&topic=random");
+        server.advance(10 * SECOND);
+        let published = server.engine().core().hub().stats().published;
+        assert!((70..=110).contains(&published), "{published} messages in ten seconds");
+        server.close(peer);
+        // Rest, for who comes back with its cursor; and then nothing.
+        server.advance(3 * SECOND);
+        let left = server.engine().core().hub().stats();
+        assert!(left.published <= published + 1 && left.channels == 5, "{left:?}");
+        server.advance(11 * SECOND);
+        assert_eq!(server.engine().next_deadline(), None, "an alarm is left");
+        assert_eq!(server.engine().core().hub().channels(), 0);
+    }
+
+    #[test]
+    fn who_comes_back_while_a_topic_rests_has_missed_nothing() {
+        let mut server = server(Policy::for_tests());
+        let first = server.get("/demo/quotes/stream?mode=ndjson");
+        server.advance(SECOND);
+        let received = server.received(first).into_owned();
+        let (_, id) = received.rsplit_once("{\"id\":\"").expect("a message");
+        let id = &id[..id.find('"').expect("its end")];
+        server.close(first);
+        server.advance(5 * SECOND);
+        let second = server.get(&format!("/demo/quotes/stream?mode=ndjson&since={id}"));
+        server.advance(SECOND);
+        let received = server.received(second);
+        assert!(received.contains("demo//quotes") && !received.contains("gap"), "{received}");
+    }
+
+    #[test]
+    fn a_head_and_a_refusal_wake_nothing() {
+        let mut server = server(Policy::for_tests());
+        for (request, status) in [
+            ("HEAD /demo/clock/stream", "200"),
+            ("GET /demo/stream?topic=clock&channel=a//b", "400"),
+            ("GET /demo/clock/stream?mode=nonsense", "400"),
+        ] {
+            let peer = server.connect();
+            server.send(peer, format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert!(server.received(peer).starts_with(&format!("HTTP/1.1 {status} ")), "{request}");
+            server.close(peer);
+        }
+        assert_eq!(server.engine().next_deadline(), None);
+    }
+
+    #[test]
+    fn one_more_than_may_listen_is_refused_and_the_others_cost_no_more_messages() {
+        let mut server = server(Policy::for_tests());
+        let peers: Vec<Peer> =
+            (0..topics::LISTENERS_MAX).map(|_| server.get("/demo/orders/stream")).collect();
+        let late = server.get("/demo/stream?topic=orders");
+        assert!(server.received(late).starts_with("HTTP/1.1 503 "));
+        server.advance(10 * SECOND);
+        let published = server.engine().core().hub().stats().published;
+        assert!((15..=18).contains(&published), "{published} messages in ten seconds");
+        server.close(peers[0]);
+        let next = server.get("/demo/stream?topic=orders");
+        assert!(server.received(next).starts_with("HTTP/1.1 200 "));
+    }
+
+    #[test]
+    fn numbers_come_by_a_timer_of_their_own_which_goes_with_the_peer() {
+        let mut server = server(Policy::for_tests());
+        let (slow, quick) =
+            (server.get("/demo/random/stream"), server.get("/demo/random/stream?interval=0.5"));
+        assert_eq!((lines(&server, slow), lines(&server, quick)), (1, 1), "the first comes at once");
+        server.advance(9 * SECOND);
+        assert_eq!((lines(&server, slow), lines(&server, quick)), (4, 19));
+        server.close(slow);
+        server.reset(quick);
+        assert_eq!(server.engine().next_deadline(), None);
+    }
+
+    #[test]
+    fn a_stream_of_numbers_that_is_silent_for_a_minute_is_closed_as_the_article_has_it() {
+        let mut server = server(Policy::for_tests());
+        let peer = server.get("/demo/random/stream?interval=3600");
+        server.advance(61 * SECOND);
+        assert!(server.answers(peer).unwrap()[0].is_complete);
+    }
+
+    #[test]
+    fn there_are_so_many_streams_of_numbers_and_no_more() {
+        let mut server = server(Policy::for_tests());
+        let peers: Vec<Peer> = (0..random::SENDERS_MAX).map(|_| server.get("/demo/random/stream")).collect();
+        let late = server.get("/demo/random/stream");
+        assert!(
+            server.received(late).starts_with("HTTP/1.1 503 ")
+                && server.received(late).contains("Retry-After")
+        );
+        server.close(peers[0]);
+        let next = server.get("/demo/random/stream");
+        assert_eq!(lines(&server, next), 1, "who leaves makes room");
+    }
+
+    #[test]
+    fn where_publishing_takes_a_key_a_listeners_name_is_not_published() {
+        for (keys, told) in [(None, 2), (Keys::parse(b"open-sesame").ok(), 0)] {
+            let access = Access { keys, ..Access::default() };
+            let mut server = server(Policy { access, ..Policy::for_tests() });
+            let peer = server.get("/demo/chat/stream?user=ann");
+            assert!(server.received(peer).contains("<title>Chat</title>"));
+            server.close(peer);
+            assert_eq!(server.engine().core().hub().stats().published, told);
+        }
+    }
+}
