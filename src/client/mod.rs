@@ -13,7 +13,7 @@
 //! with a deadline for each wait; a signal, a closed pipe or the end of the given time ends the process from a thread beside
 //! (`ending.rs`).
 //!
-//! What always holds: a message is printed whole and at once, or not at all; what was missed is said; what is retried is published
+//! What always holds: what comes is printed at once; what was missed is said; what is retried is published
 //! once while the channel holds it.
 //!
 //! Absent on purpose: TLS, compression, proxies of the environment, cookies.

@@ -178,7 +178,8 @@ impl Session {
                 Stop::Complete if is_poll => {
                     let has_news = self.sink.count != count;
                     let is_all = self.flags.call.once && !is_first_poll;
-                    if is_all || !has_news && !is_first_poll && begun.elapsed() < POLL_LEAST {
+                    let is_told = is_first_poll && self.sink.cursor.is_some();
+                    if is_all || !has_news && !is_told && begun.elapsed() < POLL_LEAST {
                         return Err(Stop::Complete);
                     }
                     self.backoff.reset();

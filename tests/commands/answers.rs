@@ -194,6 +194,16 @@ fn polls_go_on_over_proxies_that_lose_patience_with_the_cursor_kept() {
 }
 
 #[test]
+fn a_server_that_answers_polls_without_waiting_is_not_flooded() {
+    let empty = answer(200, "Content-Type: application/json\r\n", r#"{"cursor":"","messages":[]}"#);
+    let server = Scripted::new(vec![hold(&empty), hold(&empty)]);
+    let mut running = start(&["subscribe", &server.url("/"), "--mode", "poll", "--retry", "1ms", "-v"]);
+    for _ in 0..2 {
+        running.says("has ended its answer; again in");
+    }
+}
+
+#[test]
 fn redirects_are_followed_five_times_and_keys_stay_at_home() {
     let there = Scripted::new(vec![hold(&format!("{EVENTS}data: there\n\n"))]);
     let away = format!("Location: {}\r\nConnection: close\r\n", there.url("/there"));
