@@ -18,6 +18,11 @@ fn every_shell_gets_completions_that_know_the_commands() {
             assert!(text.contains(word), "{shell} does not know {word}");
         }
     }
+    // And what bash gets is a program that it runs, and that then completes.
+    let completes = "COMP_WORDS=(encke sub) COMP_CWORD=1; _encke encke sub encke; echo \"${COMPREPLY[*]}\"";
+    let script = format!("{}\n{completes}", prints(&["completions", "bash"]));
+    let output = std::process::Command::new("bash").args(["-c", &script]).output().expect("there is a bash");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "subscribe\n", "{output:?}");
 }
 
 #[test]
