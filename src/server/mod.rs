@@ -11,6 +11,7 @@
 
 mod access;
 mod ask;
+mod conditions;
 mod config;
 mod delete;
 mod demo;

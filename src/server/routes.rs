@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 
 use super::access::Visitor;
+use super::conditions::{self, Outcome};
 use super::config::{Demo, Policy};
 use super::reply::{NO_STORE, NOSNIFF, allow, allow_page, refuse, respond};
 use super::{delete, demo, metrics, poll, publish, subscribe};
@@ -172,8 +173,10 @@ pub(crate) fn page(
     ctx: &mut Ctx<'_, Pending>,
 ) {
     const METHODS: &str = "GET, HEAD, OPTIONS";
-    match head.method() {
-        "GET" | "HEAD" => {
+    match (head.method(), conditions::evaluate(head)) {
+        ("GET" | "HEAD", Outcome::Unmet(refusal)) => refuse(ctx, visitor, refusal),
+        ("GET" | "HEAD", Outcome::NotModified) => respond(ctx, visitor, 304, &[NO_STORE], b""),
+        ("GET" | "HEAD", Outcome::Met) => {
             let fields = [
                 ("Content-Type", content_type),
                 NO_STORE,
@@ -186,7 +189,7 @@ pub(crate) fn page(
             ];
             respond(ctx, visitor, 200, &fields, content.as_bytes());
         }
-        "OPTIONS" => options(head, METHODS, visitor, ctx),
+        ("OPTIONS", _) => options(head, METHODS, visitor, ctx),
         _ => allow(ctx, visitor, 405, METHODS),
     }
 }

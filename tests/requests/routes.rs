@@ -82,6 +82,37 @@ fn head_says_of_each_page_what_get_would() {
 }
 
 #[test]
+fn a_page_is_given_only_if_the_conditions_of_the_request_are_met() {
+    let server = Server::start(&[]);
+    for (field, status) in [
+        ("If-Match: *", 200),
+        ("If-Match: \"x\"", 412),
+        ("If-Match: \"x\", W/\"y\"", 412),
+        ("If-Match: \"x\"\r\nIf-None-Match: *", 412),
+        ("If-None-Match: *", 304),
+        ("If-None-Match: \"x\"", 200),
+        ("If-None-Match: W/\"*\"", 200),
+        ("If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT", 200),
+        ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 200),
+        ("Range: bytes=0-0", 200),
+    ] {
+        for (method, path) in [("GET", "/healthz"), ("HEAD", "/healthz"), ("GET", "/"), ("GET", "/metrics")] {
+            let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n{NEXT}");
+            let (wire, answers) = heard(&server, &request, &[method]);
+            let shown = format!("{method} {path} {field}\n{wire}");
+            assert_eq!((answers[0].0, &answers[1]), (status, &(200, "ok\n".to_owned())), "{shown}");
+            assert!(status != 304 || answers[0].1.is_empty(), "{shown}");
+        }
+        // They are for what would be given, and change no other answer.
+        for (request, status) in [("GET /nothing", 404), ("POST /healthz", 405), ("OPTIONS /healthz", 204)] {
+            let request =
+                format!("{request} HTTP/1.1\r\nHost: a\r\n{field}\r\nContent-Length: 0\r\n\r\n{NEXT}");
+            assert_eq!(heard(&server, &request, &[]).1[0].0, status, "{request}");
+        }
+    }
+}
+
+#[test]
 fn garbage_behind_an_answer_is_refused_and_ends_the_connection() {
     let server = Server::start(&[]);
     for (path, _, get) in PATHS.into_iter().filter(|(path, ..)| !path.contains("poll")) {
