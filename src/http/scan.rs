@@ -138,12 +138,11 @@ impl HeadScan {
         let bytes_max = bounds.bytes_max.min(u32::MAX as usize);
         let bytes = &bytes[..bytes.len().min(bytes_max)];
         while let Some(rest) = bytes.get(self.at as usize..).filter(|rest| !rest.is_empty()) {
-            self.at += match &mut self.place {
-                Place::Fields(fields) => {
+            self.at += match self.place {
+                // A copy: a refusal leaves the scan where it was, and so is repeated.
+                Place::Fields(mut fields) => {
                     let end = fields.advance(rest, bounds.fields_max)?;
-                    if end.is_some() {
-                        self.place = Place::End;
-                    }
+                    self.place = if end.is_some() { Place::End } else { Place::Fields(fields) };
                     end.unwrap_or(rest.len()) as u32
                 }
                 Place::End => break,
@@ -448,6 +447,21 @@ mod tests {
         }
         let mut scan = HeadScan::default();
         assert_eq!(scan.advance(b"GET / HTTP/1.1\r\n", &BOUNDS), Ok(None));
+    }
+
+    #[test]
+    fn a_refusal_is_repeated_however_much_came_with_what_earned_it() {
+        for wire in
+            [&b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n"]
+        {
+            for at in 0..wire.len() {
+                let mut scan = HeadScan::default();
+                let front = scan.advance(&wire[..at], &BOUNDS);
+                let refusal = scan.advance(wire, &BOUNDS).unwrap_err();
+                assert_eq!(scan.advance(wire, &BOUNDS), Err(refusal), "cut at {at}");
+                assert!(front == Ok(None) || front == Err(refusal));
+            }
+        }
     }
 
     #[test]
