@@ -116,6 +116,8 @@ pub use hub::{
 pub use id::{ConnectionId, ExchangeId};
 pub use limits::{Limits, LimitsError};
 pub use reactor::{Address, Reactor, Socket};
+#[cfg(feature = "server")]
+pub use server::channel_name;
 
 /// The README's own examples, compiled with the other examples.
 #[cfg(doctest)]

@@ -29,4 +29,5 @@ mod run;
 mod subscribe;
 
 pub(crate) use flags::{EXAMPLES, Flags};
+pub use routes::channel_name;
 pub(crate) use run::serve;

@@ -229,8 +229,24 @@ fn channel(
     }
 }
 
-/// A channel's name out of the path: one or more segments, percent-decoded, 1 to 255 bytes in all.
-fn channel_name(path: &str) -> Result<String, Refusal> {
+/// A channel's name out of what stands behind `/channels/` in a path: one or more segments, percent-decoded, 1 to 255 bytes in all.
+///
+/// For servers that want to have the same addresses.
+///
+/// ```
+/// use encke::channel_name;
+///
+/// assert_eq!(channel_name("shop/orders/caf%C3%A9")?, "shop/orders/café");
+/// for path in ["", "a//b", "a/../b", "a%2Fb", "a%0Ab", "%ff", "encke-gap"] {
+///     assert_eq!(channel_name(path).unwrap_err().status, 400);
+/// }
+/// # Ok::<(), encke::Refusal>(())
+/// ```
+///
+/// # Errors
+/// 400 for what is no name, or could be taken for another: empty and dotted segments, an encoded slash, control characters, bytes
+/// that are not UTF-8, and names that are reserved.
+pub fn channel_name(path: &str) -> Result<String, Refusal> {
     let mut name = String::with_capacity(path.len());
     for (index, segment) in path.split('/').enumerate() {
         let segment = query::decode_path_segment(segment)?;
