@@ -1,0 +1,15 @@
+//! What the fuzz targets do, for those who start them: `fuzz_targets/` for ever, the tests once.
+//!
+//! ```text
+//!   fuzz_targets/NAME.rs ─────────────► bodies/NAME.rs     the oracles, which need nothing but the library
+//!           └────────────► references/ ──────┘             other people's parsers, which only this workspace has
+//!   ../tests/fuzz_corpus.rs ──────────► bodies/            replays corpus/ with plain `cargo test`
+//! ```
+//!
+//! Next: `bodies/mod.rs`.
+
+#![forbid(unsafe_code)]
+
+pub mod bodies;
+pub mod differential;
+pub mod references;
