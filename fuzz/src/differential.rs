@@ -263,17 +263,16 @@ fn compare(other: Reference, wire: &[u8], ours: &Transcript) -> Option<Result<&'
     None
 }
 
-/// hyper takes targets apart and puts them together again: an address without a path has got one.
+/// hyper takes targets apart and puts them together again: a scheme is in small letters, and an address without a path has got one.
 fn rewritten(other: Reference, our: &str, their: &str) -> Result<&'static str, String> {
-    let kinds = KINDS.iter().find(|kind| matches!(kind.way, TargetRewritten));
-    let without_slash =
-        |target: &str| target.to_ascii_lowercase().replacen("/?", "?", 1).trim_end_matches('/').to_owned();
-    match kinds {
-        Some(kind)
-            if other == Hyper && !our.starts_with('/') && without_slash(our) == without_slash(their) =>
-        {
-            Ok(kind.name)
-        }
+    let kind = KINDS.iter().find(|kind| matches!(kind.way, TargetRewritten));
+    let put_together = our.split_once("://").map(|(scheme, rest)| {
+        let (host, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        format!("{}://{host}{slash}{rest}", scheme.to_ascii_lowercase())
+    });
+    match kind {
+        Some(kind) if other == Hyper && put_together.as_deref() == Some(their) => Ok(kind.name),
         _ => Err(format!("both serve, and the targets are {our:?} and {their:?}")),
     }
 }
