@@ -18,11 +18,14 @@ function read(wire) {
     parser.initialize(HTTPParser.REQUEST, {}, HEAD_BYTES_MAX, 0);
     let upgrade = false;
     let last = null;
-    parser[HTTPParser.kOnHeaders] = () => {};
+    // Of a head with many fields, node tells in parts.
+    let front = '';
+    parser[HTTPParser.kOnHeaders] = (fields, part) => { front += part ?? ''; };
     parser[HTTPParser.kOnHeadersComplete] = (major, minor, fields, method, target, status, words, asks) => {
       upgrade = asks;
-      last = { method: methods[method], target: target ?? '', body: '', is_complete: false };
+      last = { method: methods[method], target: front + (target ?? ''), body: '', is_complete: false };
       messages.push(last);
+      front = '';
       return 0;
     };
     parser[HTTPParser.kOnBody] = (bytes) => { last.body += bytes.toString('latin1'); };
