@@ -84,7 +84,8 @@ pub struct Limits {
     pub history_age_max: Duration,
     /// Bytes of all that the hub holds together: messages and their frames, bodies being collected, frames that peers have
     /// taken a part of, and a fixed cost for each message and channel. Past it the oldest messages go, whosever they are; the
-    /// newest stays. Default 64 MiB; at least 64 KiB.
+    /// newest stays. Bodies together may take half of it, one alone more, and are refused with 503 past that. Default 64 MiB; at
+    /// least 64 KiB.
     pub memory_bytes_max: usize,
     /// How long a subscriber that does not read still counts as one that will: while what such subscribers lack fills half a
     /// ring, its publishers are not read. One longer than `write_timeout` ends with that. Default 1 s; at most 10 s.

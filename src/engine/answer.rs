@@ -8,7 +8,7 @@
 //!
 //! Next: `exchange.rs`, where answers are completed or broken off.
 
-use super::connection::{AnswerCharge, Fate, Life, Method};
+use super::connection::{Fate, Life, Method, SharedCharge};
 use super::core::{Core, Shutdown};
 use super::halves::{Arrival, Coding, Reply, Sending};
 use crate::error::{Refusal, WriteError};
@@ -62,10 +62,7 @@ impl Core {
         if bytes < COUNTED_MIN {
             return;
         }
-        let charge = AnswerCharge {
-            in_all: self.hub.ledger().charge(bytes),
-            among_answers: self.answers.charge(bytes),
-        };
+        let charge = SharedCharge::new(self.hub.ledger(), &self.answers, bytes);
         match &mut self.buffers(slot).answer {
             Some(answer) => answer.join(charge),
             none => *none = Some(Box::new(charge)),

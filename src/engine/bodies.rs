@@ -14,7 +14,7 @@
 //! Next: `output.rs`, the way out.
 
 use super::Engine;
-use super::connection::{BodyUse, Continue, Fate, Reading};
+use super::connection::{BodyUse, Continue, Fate, Reading, SharedCharge};
 use super::core::Core;
 use super::event::{Cause, End, Event, Read};
 use super::exchange::call;
@@ -126,7 +126,7 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     }
 }
 
-/// What a body is answered for which there is no memory left, though all old messages have gone.
+/// What a body is answered for which there is no memory left: bodies have their share, or all old messages have gone.
 const NO_ROOM: Refusal = Refusal::new(503, "there is no memory left for this body; try again in a moment");
 
 /// What a body that passes its bound is answered.
@@ -154,14 +154,16 @@ impl Core {
         !is_governed || buffers.body_bytes <= buffers.body_bytes_max
     }
 
-    /// Enters what is held of a body into the hub's ledger. Says whether there is room for it.
+    /// Enters what is held of a body into the hub's ledger. Says whether there is room for it: bodies together have half of what may be
+    /// held, so that those which are never finished cost others their history only so far. One alone may have more.
     fn enter_collected(&mut self, slot: u32) -> bool {
         let held = self.buffers(slot).collected.capacity();
-        let ledger = self.hub.ledger().clone();
+        let (all, bodies) = (self.hub.ledger().clone(), self.bodies.clone());
         match &mut self.buffers(slot).charge {
             Some(charge) => charge.set(held),
-            none => *none = Some(ledger.charge(held)),
+            none => *none = Some(Box::new(SharedCharge::new(&all, &bodies, held))),
         }
-        self.hub.make_room(0)
+        let has_a_share = bodies.held() <= self.limits.memory_bytes_max / 2 || bodies.held() == held;
+        has_a_share && self.hub.make_room(0)
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::halves::{Arrival, Receiving, Reply, Sending};
 use super::handle::Sight;
 use crate::http::{BodyReader, Framing, HeadScan, Version};
-use crate::hub::{Charge, Rest};
+use crate::hub::{Charge, Ledger, Rest};
 use crate::time::Tick;
 
 // TOUR 4.2
@@ -372,17 +372,28 @@ impl Connection {
 /// Fields of an answer that are kept for later.
 pub(crate) type OwnFields = Vec<(Box<str>, Box<str>)>;
 
-/// What a large answer is entered as: with all that the hub's bound on memory counts, and among the answers.
-pub(crate) struct AnswerCharge {
-    pub(crate) in_all: Charge,
-    pub(crate) among_answers: Charge,
+/// What a large answer or a collected body is entered as: with all that the hub's bound on memory counts, and among its like, which have
+/// a share of that.
+pub(crate) struct SharedCharge {
+    in_all: Charge,
+    among_its_like: Charge,
 }
 
-impl AnswerCharge {
+impl SharedCharge {
+    pub(crate) fn new(all: &Ledger, its_like: &Ledger, bytes: usize) -> SharedCharge {
+        SharedCharge { in_all: all.charge(bytes), among_its_like: its_like.charge(bytes) }
+    }
+
     /// Pipelined answers wait together.
-    pub(crate) fn join(&mut self, other: AnswerCharge) {
+    pub(crate) fn join(&mut self, other: SharedCharge) {
         self.in_all.join(other.in_all);
-        self.among_answers.join(other.among_answers);
+        self.among_its_like.join(other.among_its_like);
+    }
+
+    /// What it stands for has grown.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        self.in_all.set(bytes);
+        self.among_its_like.set(bytes);
     }
 }
 
@@ -403,7 +414,7 @@ pub(crate) struct Buffers {
     pub(crate) body_bytes_max: u64,
     /// The body, while it is collected, and its entry in the hub's ledger.
     pub(crate) collected: Vec<u8>,
-    pub(crate) charge: Option<Charge>,
+    pub(crate) charge: Option<Box<SharedCharge>>,
     /// Whether the exchange is, or was, a publisher that is held.
     pub(crate) is_held: bool,
     /// Fields that the engine's own refusals of this exchange carry, if the handler has asked for some.
@@ -418,7 +429,7 @@ pub(crate) struct Buffers {
     /// What the handler has written, and how much of it the peer has taken.
     pub(crate) output: Vec<u8>,
     /// The entries of a large answer in what is counted, until the peer has taken it.
-    pub(crate) answer: Option<Box<AnswerCharge>>,
+    pub(crate) answer: Option<Box<SharedCharge>>,
     pub(crate) taken: usize,
     /// Bytes that a sized answer still lacks.
     pub(crate) missing: u64,

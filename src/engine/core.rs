@@ -57,6 +57,8 @@ pub struct Core {
     pub(crate) hub: Hub,
     /// Bytes of large answers that their peers have not taken. They are in the hub's ledger too.
     pub(crate) answers: Ledger,
+    /// Bytes of bodies that are being collected. They are in the hub's ledger too.
+    pub(crate) bodies: Ledger,
     /// Connections with work left, each once.
     pub(crate) queue: VecDeque<u32>,
     /// The connection whose callback runs: its wishes are carried out right after, without the queue.
@@ -167,6 +169,7 @@ impl Core {
             timers: Timers::default(),
             hub: Hub::new(epoch, bounds, now.at),
             answers: Ledger::default(),
+            bodies: Ledger::default(),
             queue: VecDeque::new(),
             current: NOBODY,
             pool: Vec::new(),

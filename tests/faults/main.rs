@@ -9,6 +9,7 @@
 //! | `descriptors.rs` | no descriptor left for a newcomer |
 //! | `disks.rs` | a full disk under `examples/upload` |
 //! | `handlers.rs` | an embedder's handler that panics or blocks |
+//! | `hoarding.rs` | publishers who begin large messages and never finish them |
 //! | `mailbox.rs` | threads that post faster than the loop can work |
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
 //! | `soak.rs` | guests of every kind, well and badly behaved, for half an hour |
@@ -52,6 +53,7 @@ mod disks;
 mod embedder;
 mod guests;
 mod handlers;
+mod hoarding;
 mod machine;
 mod mailbox;
 mod readers;
