@@ -12,11 +12,13 @@
 //! | `hoarding.rs` | publishers who begin large messages and never finish them |
 //! | `mailbox.rs` | threads that post faster than the loop can work |
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
+//! | `restarts.rs` | a server killed or stopped in the middle of a fan-out, and back |
 //! | `soak.rs` | guests of every kind, well and badly behaved, for half an hour |
 //!
 //! | file | what they share |
 //! | --- | --- |
 //! | `embedder.rs` | a reactor on a thread, with a handler that does what it must not |
+//! | `fleet.rs` | event sources by the thousand, who come back with their cursors |
 //! | `guests.rs` | all that peers may do, by the draw of a seed |
 //! | `machine.rs` | what the machine says of a process and of its own memory |
 //! | `siege.rs` | a crowd of attackers who come back when they are cut |
@@ -51,12 +53,14 @@ mod dawdling;
 mod descriptors;
 mod disks;
 mod embedder;
+mod fleet;
 mod guests;
 mod handlers;
 mod hoarding;
 mod machine;
 mod mailbox;
 mod readers;
+mod restarts;
 mod siege;
 mod soak;
 mod visitor;

@@ -29,7 +29,7 @@ use crate::{Form, alone, tell};
 const GUESTS: usize = 32;
 /// Rounds at most: between two, everybody leaves.
 const ROUNDS: u32 = 60;
-/// Waits that are short enough for guests to see them.
+/// Waits that are short, and still long enough for guests who share a busy machine with others.
 const FLAGS: [&str; 17] = [
     "--jsonp",
     "--history-count=200",
@@ -38,10 +38,10 @@ const FLAGS: [&str; 17] = [
     "--memory=16MiB",
     "--heartbeat=500ms",
     "--poll-timeout=1s",
-    "--head-timeout=1s",
-    "--body-timeout=1s",
-    "--keep-alive=2s",
-    "--write-timeout=2s",
+    "--head-timeout=10s",
+    "--body-timeout=10s",
+    "--keep-alive=20s",
+    "--write-timeout=5s",
     "--grace=200ms",
     "--drain=2s",
     "--max-head=16KiB",
