@@ -14,6 +14,7 @@
 //! | `readers.rs` | a thousand readers who stop beside a thousand who read |
 //! | `restarts.rs` | a server killed or stopped in the middle of a fan-out, and back |
 //! | `soak.rs` | guests of every kind, well and badly behaved, for half an hour |
+//! | `vanishing.rs` | peers behind a link that goes down: no FIN, no reset, only silence |
 //!
 //! | file | what they share |
 //! | --- | --- |
@@ -63,6 +64,7 @@ mod readers;
 mod restarts;
 mod siege;
 mod soak;
+mod vanishing;
 mod visitor;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
