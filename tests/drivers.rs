@@ -1,11 +1,13 @@
-//! The engine and whoever drives it: events that a poll tells late, and deadlines of what is gone.
+//! The engine and whoever drives it: events that a poll tells late or once, deadlines of what is gone, and the order of what goes out.
 //!
 //! The links lie in memory and the time is a number, so a driver's worst moment is one line.
+
+use std::cell::Cell;
 
 use encke::engine::Readiness;
 use encke::testing::{Link, OnEvent};
 use encke::time::{Instant, Now};
-use encke::{ConnectionId, Ctx, Engine, Event, Handler, Limits, Message, Since, WireFormat};
+use encke::{ConnectionId, Ctx, Engine, Event, ExchangeId, Handler, Limits, Message, Since, WireFormat};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -22,7 +24,13 @@ fn listen(event: Event<'_>, ctx: &mut Ctx<'_, ()>) {
 }
 
 fn engine() -> Engine<Link, impl Handler> {
-    Engine::new(OnEvent(listen), Limits::default(), 1, at(0)).expect("limits that can work")
+    engine_with(|_| {})
+}
+
+fn engine_with(adjust: impl FnOnce(&mut Limits)) -> Engine<Link, impl Handler> {
+    let mut limits = Limits::default();
+    adjust(&mut limits);
+    Engine::new(OnEvent(listen), limits, 1, at(0)).expect("limits that can work")
 }
 
 /// Lets a peer do something, and tells the engine of it.
@@ -82,4 +90,74 @@ fn a_connection_that_is_gone_leaves_no_deadline() {
     settle(&mut engine, at(3));
     assert_eq!(engine.core().connections(), 0);
     assert_eq!(engine.next_deadline(), None);
+}
+
+#[test]
+fn what_is_beyond_a_share_of_a_turn_is_read_without_another_event() {
+    let mut engine = engine_with(|limits| limits.read_bytes_per_turn_max = 100);
+    let id = engine.open(Link::new(), at(0)).expect("there is room");
+    let body = [b'x'; 5_000];
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    act(&mut engine, id, at(0), |link| link.send(&[head.as_bytes(), &body].concat()));
+    settle(&mut engine, at(0));
+    assert_eq!(engine.core().counters().bytes_in, (head.len() + body.len()) as u64);
+}
+
+/// A peer that listens, and its exchange.
+fn listener<H: Handler>(
+    engine: &mut Engine<Link, H>,
+    exchange: &Cell<Option<ExchangeId>>,
+) -> (ConnectionId, ExchangeId) {
+    let id = engine.open(Link::new(), at(0)).expect("there is room");
+    act(engine, id, at(0), |link| link.send(GET));
+    settle(engine, at(0));
+    (id, exchange.take().expect("it has begun"))
+}
+
+/// What a peer has heard behind its head.
+fn body<H: Handler>(engine: &mut Engine<Link, H>, id: ConnectionId) -> String {
+    let received = engine.transport_mut(id).expect("it is open").received();
+    let text = String::from_utf8_lossy(received);
+    text.split_once("\r\n\r\n").expect("a head").1.to_owned()
+}
+
+#[test]
+fn what_a_handler_writes_does_not_cut_the_frame_that_its_peer_has_half_of() {
+    let exchange = Cell::new(None);
+    let noted = OnEvent(|event: Event<'_>, ctx: &mut Ctx<'_, ()>| {
+        exchange.set(Some(ctx.id()));
+        listen(event, ctx);
+    });
+    let mut engine = Engine::new(noted, Limits::default(), 1, at(0)).expect("limits that can work");
+    let (id, name) = listener(&mut engine, &exchange);
+    engine.transport_mut(id).expect("it is open").stop_reading_after(4);
+    engine.run(at(0), |_, core| core.publish("news", Message::new("Hello")).map(drop)).expect("a good name");
+    settle(&mut engine, at(0));
+    assert_eq!(body(&mut engine, id), "6\r\nH", "it has half of it");
+    engine.run(at(0), |_, core| core.write(name, b"more")).expect("it is open");
+    settle(&mut engine, at(0));
+    act(&mut engine, id, at(0), Link::resume_reading);
+    settle(&mut engine, at(0));
+    assert_eq!(body(&mut engine, id), "6\r\nHello\n\r\n4\r\nmore\r\n");
+}
+
+#[test]
+fn what_is_published_behind_a_write_does_not_overtake_it() {
+    let exchange = Cell::new(None);
+    let noted = OnEvent(|event: Event<'_>, ctx: &mut Ctx<'_, ()>| {
+        exchange.set(Some(ctx.id()));
+        listen(event, ctx);
+    });
+    // One connection a turn gets what was written to it, and all are visited for what was published.
+    let limits = Limits { resumptions_per_turn_max: 1, ..Limits::default() };
+    let mut engine = Engine::new(noted, limits, 1, at(0)).expect("limits that can work");
+    let peers = [listener(&mut engine, &exchange), listener(&mut engine, &exchange)];
+    engine.run(at(0), |_, core| {
+        peers.iter().for_each(|(_, name)| core.write(*name, b"first").expect("it is open"));
+        core.publish("news", Message::new("then")).expect("a good name");
+    });
+    settle(&mut engine, at(0));
+    for (id, _) in peers {
+        assert_eq!(body(&mut engine, id), "5\r\nfirst\r\n5\r\nthen\n\r\n");
+    }
 }
