@@ -202,15 +202,14 @@ const facts = {
     const server = await serve()
     for (const width of [360, 320]) {
       const context = await visitor({ viewport: { width, height: 740 }, isMobile: true, hasTouch: true })
-      for (const path of PAGES) {
+      await server.say('bob', 'hello ' + 'x'.repeat(200))
+      await Promise.all(PAGES.map(async (path) => {
         const page = await open(context, server.url + path)
         await isLive(page)
-        await server.say('bob', 'hello ' + 'x'.repeat(200))
         await until(page, 'its sign', SIGNS[path])
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${path} at ${width}`)
         assertQuiet(page)
-        await page.close()
-      }
+      }))
       await context.close()
     }
   },
@@ -220,17 +219,16 @@ const facts = {
     const grounds = []
     for (const colorScheme of ['light', 'dark']) {
       const context = await visitor({ colorScheme, reducedMotion: 'reduce' })
-      for (const path of PAGES) {
+      await server.say('bob', 'hello')
+      await Promise.all(PAGES.map(async (path) => {
         const page = await open(context, server.url + path)
         await isLive(page)
-        await server.say('bob', 'hello')
         await until(page, 'its sign', SIGNS[path])
         const { faint, ground, moving } = await page.evaluate(contrasts)
         assert.deepEqual(faint, [], `${path} in ${colorScheme}`)
         assert.equal(moving, 0, 'nothing moves for whoever asks for that')
         grounds.push(ground)
-        await page.close()
-      }
+      }))
       await context.close()
     }
     assert.ok(grounds.slice(0, 7).every((ground) => ground > 0.8) && grounds.slice(7).every((ground) => ground < 0.05), grounds.join())
@@ -292,7 +290,7 @@ const facts = {
     // Another window is told why it has to wait.
     const other = await open(context, server.url + '/demo/random')
     await other.press('#form input', 'Enter')
-    await until(other, 'the reason', () => document.getElementById('counted').textContent.includes('six connections'))
+    await until(other, 'the reason', () => document.getElementById('reason').textContent.includes('six connections'))
     await page.click('#toggle')
     await eventually('the end of the stream', async () => await server.metric('encke_connections{state="answering"}') <= 1)
     assertQuiet(page, other)

@@ -119,15 +119,18 @@ impl Topics {
     /// An alarm: a message, or rest if nobody listens any more.
     pub(super) fn go_off(&mut self, key: u64, core: &mut Core) {
         let Some(topic) = Topic::ALL.into_iter().find(|&topic| topic as u64 == key) else { return };
+        if core.is_shutting_down() {
+            return;
+        }
         let state = &mut self.states[topic as usize];
         let is_heard = core.hub().info(topic.channel()).is_some_and(|known| known.subscribers > 0);
-        match (is_heard && !core.is_shutting_down(), *state) {
+        match (is_heard, *state) {
             (true, _) => {
                 *state = Wakefulness::Awake;
                 self.publish(topic, core);
                 core.set_alarm(key, next(topic));
             }
-            (false, Wakefulness::Awake) if !core.is_shutting_down() => {
+            (false, Wakefulness::Awake) => {
                 *state = Wakefulness::Resting;
                 core.set_alarm(key, REST);
             }

@@ -299,7 +299,9 @@ $('running').textContent = 'Another window of this browser compares; these are i
 exclusively(() => {
   runs = true
   $('running').textContent = 'Messages come by themselves for two minutes, while this window is in front.'
-  begin()
+  // Not before the page is there, or the frame that never ends would keep it from ever being.
+  if (document.readyState === 'complete') begin()
+  else addEventListener('load', begin)
   setRate()
   setInterval(() => {
     const figures = METHODS.map((method) => method.figures())

@@ -22,7 +22,7 @@ const DETAILS = {
   waiting: 'no connection; it is being tried again',
   live: '',
   'catching up': 'what was published meanwhile is coming',
-  'messages missed': 'the server no longer has what was published meanwhile, or was started anew',
+  'messages missed': 'what was published meanwhile is gone, as after a restart; it goes on from here',
 }
 const MISSED_SHOWN = 6000
 
@@ -39,7 +39,7 @@ function showState() {
   const whose = state.leads ? 'this window holds it' : 'another window holds it'
   const shared = state.windows === 1 ? 'one connection, held by this window' : `one connection for ${state.windows} windows of this browser; ${whose}`
   const missed = state.missed ? `messages missed ${state.missed === 1 ? 'once' : state.missed + ' times'}` : ''
-  const parts = [DETAILS[word], word === 'waiting' ? '' : shared, isMissed ? '' : missed]
+  const parts = [DETAILS[word], word === 'waiting' || isMissed ? '' : shared, isMissed ? '' : missed]
   $('detail').textContent = parts.filter(Boolean).join(' · ')
   if (isMissed) setTimeout(showState, MISSED_SHOWN - (Date.now() - state.missedAt) + 20)
 }
@@ -94,7 +94,7 @@ for (const form of document.querySelectorAll('form[data-publishes]')) {
   const input = make('input')
   Object.assign(input, { type: 'password', autocomplete: 'off', name: 'key', value: sessionStorage.getItem(KEY) || '' })
   input.oninput = () => sessionStorage.setItem(KEY, input.value)
-  form.prepend(make('label', 'grow', 'Key (this server takes messages only with one)', input))
+  form.prepend(make('label', 'grow', 'Key for publishing', input))
 }
 
 /// Sends a POST. Answers { ok, text }, the text being what the server said or why it was not reached.
@@ -105,7 +105,8 @@ export async function post(path, body, headers = {}) {
     const answer = await fetch(path, { method: 'POST', body, headers })
     const text = await answer.text()
     if (answer.ok) return { ok: true, text }
-    const why = answer.status === 401 ? 'the key is not one that this server knows' : JSON.parse(text).error
+    if (answer.status === 401) return { ok: false, text: key ? 'this server does not know that key' : 'publishing takes a key here; put yours in' }
+    const why = JSON.parse(text).error
     return { ok: false, text: `${answer.status}: ${why}` }
   } catch {
     return { ok: false, text: 'the server was not reached; try again' }

@@ -25,7 +25,7 @@ $('form').onsubmit = async (event) => {
   if (stream) return stop()
   const seconds = event.target.elements.interval.value
   if (await ifFree(() => start(seconds))) return
-  $('counted').textContent = 'another window has streams of its own, and a browser has six connections in all; close that first'
+  $('reason').textContent = 'another window has streams of its own, and a browser has six connections in all; close that first'
 }
 addEventListener('pagehide', () => stop())
 
@@ -33,6 +33,7 @@ async function start(interval) {
   const mine = stream = new AbortController()
   $('toggle').textContent = 'Stop'
   $('lines').replaceChildren()
+  $('reason').textContent = ''
   let lines = 0
   let bytes = 0
   const begun = performance.now()
@@ -51,9 +52,9 @@ async function start(interval) {
       const seconds = ((performance.now() - begun) / 1000).toFixed(1)
       $('counted').textContent = `one request, ${lines} lines, ${bytes} bytes in ${seconds} s`
     }
-    if (mine === stream) $('counted').textContent = 'the server has ended the stream'
+    if (mine === stream) $('reason').textContent = 'the server has ended the stream'
   } catch (error) {
-    if (mine === stream) $('counted').textContent = error instanceof TypeError ? 'the stream was cut; start it again' : error.message
+    if (mine === stream) $('reason').textContent = error instanceof TypeError ? 'the stream was cut; start it again' : error.message
   }
   if (mine === stream) stop()
 }

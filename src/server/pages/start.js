@@ -33,7 +33,7 @@ function showRates(before, now) {
   const turns = now.turns - before.turns
   const micros = turns ? (now.turn_micros - before.turn_micros) / turns : 0
   show('turn', micros, ...time(micros))
-  $('longest').textContent = 'longest turn ' + (now.longest_micros ? '≤ ' + time(now.longest_micros).join(' ') : '–')
+  $('longest').textContent = 'longest ' + (now.longest_micros ? '≤ ' + time(now.longest_micros).join(' ') : '–')
 }
 
 function show(name, value, text, unit) {
