@@ -16,7 +16,7 @@ use encke::{Cause, Core, Ctx, Event, Handler, Limits, Message, Reactor, Remote, 
 
 use crate::guests::{Line, post};
 use crate::machine::descriptors;
-use crate::soak::Counted;
+use crate::soak::{Counted, height};
 use crate::support::{PATIENCE, Peer, get};
 use crate::{Form, alone, tell};
 
@@ -252,9 +252,9 @@ fn after_ten_thousand_connects_and_disconnects_counts_and_memory_are_what_they_w
             }
         }
     };
-    // Tables and queues grow to the size of a crowd that leaves at once.
-    let lines = come_all();
-    counted.all_at_once(|| leave_all(lines));
+    // Tables and queues grow before, as for the soak, and to the size of this crowd.
+    height(&counted);
+    leave_all(come_all());
     let begun = Instant::now();
     let before = counted.look(begun);
     for _ in 0..rounds {

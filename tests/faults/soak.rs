@@ -102,7 +102,7 @@ impl Counted {
     }
 
     /// What happens while it is stopped, it finds all at once.
-    pub(crate) fn all_at_once(&self, act: impl FnOnce()) {
+    fn all_at_once(&self, act: impl FnOnce()) {
         self.server.signal("STOP");
         act();
         self.server.signal("CONT");
@@ -214,7 +214,7 @@ fn report(counted: &Counted, guests: &[Guest], settled: &[Sight], held_up: usize
 }
 
 /// A crowd larger than any round, in all states at once: every table is as large as it will ever be.
-fn height(counted: &Counted) {
+pub(crate) fn height(counted: &Counted) {
     let address = counted.server.address;
     // More channels and more audiences than guests ever have, each with more subscribers; and these hear nothing.
     let quiet = ["q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8"];
