@@ -88,23 +88,11 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// So many peers, who all come at once.
     pub(crate) fn new(address: SocketAddr, count: usize) -> Fleet {
-        let source = || Source {
-            link: None,
-            cursor: None,
-            retry: Duration::from_secs(1),
-            last: (1, 0),
-            is_told: false,
-            gap_heads: 0,
-            gap_events: 0,
-            answers: 0,
-            cuts: 0,
-            heard: 0,
-        };
         let now = Instant::now();
         Fleet {
             poll: Poll::new().expect("a poll"),
             address,
-            sources: (0..count).map(|_| source()).collect(),
+            sources: (0..count).map(|_| Source::new()).collect(),
             ready: VecDeque::new(),
             latest: (0, 0),
             due: (0..count).map(|index| Reverse((now, index))).collect(),
@@ -249,6 +237,22 @@ impl Fleet {
 }
 
 impl Source {
+    /// One that has heard nothing.
+    fn new() -> Source {
+        Source {
+            link: None,
+            cursor: None,
+            retry: Duration::from_secs(1),
+            last: (1, 0),
+            is_told: false,
+            gap_heads: 0,
+            gap_events: 0,
+            answers: 0,
+            cuts: 0,
+            heard: 0,
+        }
+    }
+
     /// Asks if that was not done yet, and hears all that has come.
     fn go_on(&mut self) -> State {
         let Some(link) = &mut self.link else { return State::Open };
@@ -326,20 +330,23 @@ impl Source {
         let mark = text.split(' ').next().and_then(|mark| mark.split_once('.'));
         let mark = mark.and_then(|(life, number)| Some((life.parse().ok()?, number.parse().ok()?)));
         let (life, number): (u32, u32) = mark.unwrap_or_else(|| panic!("{text:?} is nobody's message"));
-        let (last_life, last_number) = self.last;
-        let expected = if life == last_life { last_number + 1 } else { 1 };
-        let may_miss = life == last_life && self.is_told;
-        assert!(
-            number == expected || may_miss && number > expected,
-            "{life}.{number} came behind {last_life}.{last_number}"
-        );
-        assert!(
-            life == last_life || life > last_life && self.is_told,
-            "another life began and nobody was told"
-        );
-        self.last = (life, number);
-        self.is_told = false;
+        if let Some(wrong) = self.find_wrong(life, number) {
+            panic!("{wrong}");
+        }
+    }
+
+    /// Hears a message, and says what is wrong with its coming now.
+    fn find_wrong(&mut self, life: u32, number: u32) -> Option<String> {
+        let (last_life, last_number) = std::mem::replace(&mut self.last, (life, number));
+        let is_told = std::mem::take(&mut self.is_told);
         self.heard += 1;
+        let is_right = match life.checked_sub(last_life) {
+            Some(0) => number == last_number + 1 || is_told && number > last_number,
+            Some(_) => number == 1 && is_told,
+            None => false,
+        };
+        let told = if is_told { "behind a notice" } else { "and nobody was told" };
+        (!is_right).then(|| format!("{life}.{number} came behind {last_life}.{last_number}, {told}"))
     }
 }
 
@@ -360,4 +367,19 @@ impl Link {
         self.has_asked = true;
         Ok(())
     }
+}
+
+#[test]
+fn what_is_missing_or_comes_twice_is_noticed() {
+    let is_right = |last, is_told, (life, number)| {
+        Source { last, is_told, ..Source::new() }.find_wrong(life, number).is_none()
+    };
+    assert!(is_right((1, 4), false, (1, 5)));
+    assert!(is_right((1, 4), true, (1, 9)), "a gap that was told");
+    assert!(is_right((1, 4), true, (2, 1)), "another life");
+    assert!(!is_right((1, 4), false, (1, 6)), "a hole");
+    assert!(!is_right((1, 4), true, (1, 4)), "twice");
+    assert!(!is_right((1, 4), false, (2, 1)), "another life, and nobody was told");
+    assert!(!is_right((1, 4), true, (2, 2)), "a hole in the other life");
+    assert!(!is_right((2, 4), true, (1, 5)), "back to the life before");
 }
