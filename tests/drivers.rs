@@ -55,7 +55,12 @@ fn settle<H: Handler>(engine: &mut Engine<Link, H>, now: Now) {
 #[test]
 fn an_event_of_a_connection_that_is_gone_does_not_reach_the_next_in_its_slot() {
     let slot = |id: ConnectionId| id.to_bits() as u32;
-    let mut engine = engine();
+    // Whose reading is paused learns only from the poll that its peer has gone, and so believes it.
+    let paused = OnEvent(|event: Event<'_>, ctx: &mut Ctx<'_, ()>| {
+        listen(event, ctx);
+        ctx.pause_reading();
+    });
+    let mut engine = Engine::new(paused, Limits::default(), 1, at(0)).expect("limits that can work");
     let gone = engine.open(Link::new(), at(0)).expect("there is room");
     act(&mut engine, gone, at(0), Link::reset);
     assert_eq!(engine.next_closed().map(|(id, _)| id), Some(gone));
