@@ -300,3 +300,52 @@ impl Drop for Channel {
         self.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel_with(messages: &[(u64, &str)]) -> Channel {
+        let mut channel = Channel::new(Rc::from("a"), 0, &Ledger::default());
+        for (seq, data) in messages {
+            channel.append(*seq, &Message::new(data), 0, RingBounds { count_max: 10, bytes_max: 1_000 });
+        }
+        channel
+    }
+
+    #[test]
+    fn what_lies_behind_a_cursor_is_counted_in_messages_and_bytes() {
+        let mut channel = channel_with(&[(10, "abc"), (12, "defgh"), (17, "ijklmno")]);
+        let behind = |channel: &Channel, cursor| {
+            let load = channel.load_behind(cursor);
+            (load.messages, load.bytes)
+        };
+        for (cursor, load) in [
+            (0, (3, 15)),
+            (9, (3, 15)),
+            (10, (2, 12)),
+            (11, (2, 12)),
+            (12, (1, 7)),
+            (16, (1, 7)),
+            (17, (0, 0)),
+        ] {
+            assert_eq!(behind(&channel, cursor), load, "behind {cursor}");
+        }
+        channel.trim_oldest();
+        assert_eq!((behind(&channel, 0), channel.load().bytes), ((2, 12), 12), "what is gone counts no more");
+    }
+
+    #[test]
+    fn its_ends_are_those_of_its_ring() {
+        let mut channel = channel_with(&[(10, "a"), (12, "b")]);
+        assert_eq!((channel.oldest(), channel.newest()), (Some(10), Some(12)));
+        channel.clear();
+        assert_eq!((channel.oldest(), channel.newest()), (None, None));
+        assert_eq!((channel.end(), channel.trimmed_through()), (12, 12), "what was there is remembered");
+    }
+
+    #[test]
+    fn its_name_costs_memory() {
+        assert_eq!(Channel::cost("a longer name") - Channel::cost("a"), 12);
+    }
+}
