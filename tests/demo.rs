@@ -194,6 +194,10 @@ fn one_stream_has_all_that_a_browser_wants_and_goes_on_with_its_cursor() {
     let mut back = listen(&server, &path, "");
     let opening = back.until("\"data\":\"two\"");
     assert!(opening.contains(&format!("\"until\":\"{last}\"")) && !opening.contains("\"one\""), "{opening}");
+    let typed = "POST /channels/news?event=open HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+    Peer::ask(server.address, typed).until("}\n");
+    let event = back.until("\"data\":\"hi\"}\n\n");
+    assert!(event.contains("\"event\":\"open\"") && !event.contains("event: "), "{event}");
     let mut stranger = listen(&server, "/demo/stream?channel=news", "Last-Event-ID: 1-1\r\n");
     let opening = stranger.until("\"data\":\"two\"");
     assert!(opening.contains("event: encke-gap\n"), "{opening}");

@@ -56,6 +56,8 @@ facts! {
     every_page_is_live_in_two_windows
     pages_survive_a_restart_and_tell_of_what_is_missing
     another_window_takes_over_and_nothing_is_lost_or_doubled
+    a_window_that_comes_later_is_told_what_was_and_counts_only_what_is
+    a_message_with_a_type_of_its_own_is_shown_like_any_other
     seven_windows_share_one_connection_and_can_still_publish
     what_is_typed_is_shown_as_text
     all_can_be_done_with_the_keyboard_and_seen

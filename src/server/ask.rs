@@ -19,7 +19,7 @@ use super::config::{Jsonp, Policy};
 use super::routes::check_name;
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
-use crate::hub::{MessageId, Since};
+use crate::hub::{MessageId, Since, WireFormat};
 use crate::values;
 
 /// The most channels in one request.
@@ -61,6 +61,8 @@ pub(crate) enum Envelope {
     None,
     /// The JSON object of the message: what several channels in one stream want.
     Json,
+    /// What a format of the demo's makes of it.
+    Of(WireFormat),
 }
 
 /// A long-poll.

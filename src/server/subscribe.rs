@@ -49,6 +49,7 @@ pub(crate) fn stream(
     let (format, content_type) = match flow {
         Flow::Sse(Envelope::None) => (WireFormat::SSE, "text/event-stream"),
         Flow::Sse(Envelope::Json) => (WireFormat::SSE_ENVELOPE, "text/event-stream"),
+        Flow::Sse(Envelope::Of(format)) => (*format, "text/event-stream"),
         Flow::Ndjson => (WireFormat::NDJSON, "application/x-ndjson"),
         Flow::Iframe(_) => (WireFormat::IFRAME, "text/html; charset=utf-8"),
         Flow::Stream(content_type) => (WireFormat::STREAM, *content_type),

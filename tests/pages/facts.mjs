@@ -121,6 +121,33 @@ const facts = {
     }
   },
 
+  async a_window_that_comes_later_is_told_what_was_and_counts_only_what_is() {
+    const server = await serve()
+    const context = await visitor()
+    const number = (page, id) => page.evaluate((id) => Number(document.getElementById(id).textContent), id)
+    for (const [path, id, most] of [['/demo/clock', 'ticks', 9], ['/demo/orders', 'changes', 7]]) {
+      const first = await open(context, server.url + path)
+      await until(first, 'a while', ([id, most]) => Number(document.getElementById(id).textContent) >= most, [id, most])
+      const second = await open(context, server.url + path)
+      await isLive(second)
+      await until(second, 'the first', (id) => Number(document.getElementById(id).textContent) >= 1, id)
+      const [here, there] = [await number(first, id), await number(second, id)]
+      assert.ok(there <= here - most + 2, `${there} of ${here}`)
+      if (id === 'changes') assert.ok(await second.locator('#log li').count() >= most, 'what was is there to be read')
+      assertQuiet(first, second)
+    }
+  },
+
+  async a_message_with_a_type_of_its_own_is_shown_like_any_other() {
+    const server = await serve()
+    const page = await open(await visitor(), server.url + '/')
+    await isLive(page)
+    for (const event of ['runner', 'open', 'error', 'message']) await fetch(server.url + '/channels/news?event=' + event, { method: 'POST', body: 'as ' + event })
+    await until(page, 'all four', () => document.querySelectorAll('#log li').length === 4)
+    await hasState(page, 'live')
+    assertQuiet(page)
+  },
+
   async seven_windows_share_one_connection_and_can_still_publish() {
     const server = await serve()
     const context = await visitor()

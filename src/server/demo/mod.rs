@@ -126,8 +126,9 @@ impl Demo {
         }
     }
 
-    /// Brings the demo's wire format along.
+    /// Brings the demo's wire formats along.
     pub(crate) fn prepare(&mut self, core: &mut Core) {
+        self.topics.format = core.add_format(stream::FORMAT).unwrap_or(self.topics.format);
         self.chat.prepare(core);
     }
 }

@@ -5,6 +5,8 @@
 //! | `GET /demo/TOPIC/stream` | as of a channel, see `subscribe.rs` |
 //! | `GET /demo/stream?topic=T&channel=C` | Server-Sent Events whose data are the messages' JSON objects, of several of both |
 //!
+//! A message's type is in its object and nowhere else: an event of a type that a page does not know by name never reaches it.
+//!
 //! A browser opens at most six connections to a server, so its windows share one stream (`pages/live.js`) and one cursor. When a window
 //! wants to hear more, the stream is asked for anew with the cursor.
 //!
@@ -13,6 +15,8 @@
 //! `snapshot` with the prices as they are.
 //!
 //! Next: `random.rs`.
+
+use std::io::Write;
 
 use super::super::access::Visitor;
 use super::super::ask::{CHANNELS_MAX, Envelope, Flow, since};
@@ -24,6 +28,8 @@ use super::topics::{LISTENERS_MAX, Topic, Topics};
 use crate::engine::Ctx;
 use crate::error::Refusal;
 use crate::http::{RequestHead, query};
+use crate::hub::json::{Escaping, write_string};
+use crate::hub::{Format, MessageId, MessageView, Notice};
 
 /// One topic, as if it were a channel.
 pub(super) fn hear_one(
@@ -56,7 +62,10 @@ pub(super) fn hear_all(
     };
     let of_topics = asked.topics.iter().map(|topic| topic.channel());
     let channels: Vec<&str> = asked.channels.iter().map(String::as_str).chain(of_topics).collect();
-    let Some(subscribed) = stream(&channels, since, &Flow::Sse(Envelope::Json), visitor, ctx) else { return };
+    let Some(subscribed) = stream(&channels, since, &Flow::Sse(Envelope::Of(topics.format)), visitor, ctx)
+    else {
+        return;
+    };
     // Without an id of their own these leave EventSource's cursor where it is.
     let until = match subscribed.behind {
         true => {
@@ -71,6 +80,30 @@ pub(super) fn hear_all(
     }
     let _ = ctx.write(more.as_bytes());
     wake(&asked.topics, topics, ctx);
+}
+
+/// Server-Sent Events without types.
+pub(super) const FORMAT: Format = Format { encode, notice: Some(notice), heartbeat: Some(b":\n") };
+
+fn encode(message: &MessageView<'_>, out: &mut Vec<u8>) {
+    // Writing to a vector cannot fail.
+    let _ = write!(out, "id: {0}\ndata: {{\"id\":\"{0}\",\"channel\":", message.id);
+    write_string(message.channel, Escaping::Plain, out);
+    out.extend_from_slice(b",\"event\":");
+    match message.event {
+        Some(event) => write_string(event, Escaping::Plain, out),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"data\":");
+    write_string(message.data, Escaping::Plain, out);
+    out.extend_from_slice(b"}\n\n");
+}
+
+fn notice(notice: Notice, id: MessageId, out: &mut Vec<u8>) {
+    let _ = match notice {
+        Notice::Gap => write!(out, "id: {id}\nevent: encke-gap\ndata: {{\"gap\":true}}\n\n"),
+        Notice::End => write!(out, "id: {id}\nevent: encke-end\ndata: {{\"end\":true}}\n\n"),
+    };
 }
 
 struct Asked {

@@ -25,7 +25,7 @@ use super::figures::Figures;
 use super::market::Market;
 use super::shop::Shop;
 use crate::engine::Core;
-use crate::hub::Message;
+use crate::hub::{Message, WireFormat};
 
 /// The sum of all rates: figures 1, clock 2, quotes 4, orders 2, and a number every three seconds.
 #[cfg(test)]
@@ -98,13 +98,27 @@ enum Wakefulness {
 }
 
 /// All topics, and what they tell of.
-#[derive(Default)]
 pub(super) struct Topics {
+    /// In which pages hear them.
+    pub(super) format: WireFormat,
     states: [Wakefulness; Topic::ALL.len()],
     figures: Figures,
     pub(super) market: Market,
     shop: Shop,
     dice: Dice,
+}
+
+impl Default for Topics {
+    fn default() -> Topics {
+        Topics {
+            format: WireFormat::SSE_ENVELOPE,
+            states: Default::default(),
+            figures: Figures::default(),
+            market: Market::default(),
+            shop: Shop::default(),
+            dice: Dice::default(),
+        }
+    }
 }
 
 impl Topics {

@@ -12,6 +12,7 @@ let missed = 0
 let last = 0
 
 listen('topic', 'clock', (message) => {
+  if (message.old) return
   if (message.gap) {
     $('missed').textContent = String(++missed)
     last = 0

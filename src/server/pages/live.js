@@ -42,7 +42,7 @@ let state = { word: 'waiting', missed: 0, missedAt: 0, opened: 0, windows: 1, le
 // ---- for pages
 
 /// Listens to a topic or a channel. `tell` gets { id, channel, event, data }, each once and in order; one with `gap: true` says that
-/// messages are missing before the next.
+/// messages are missing before the next, `old` that it came before this window did.
 export function listen(kind, name, tell) {
   listeners.push({ name: kind === 'topic' ? 'demo//' + name : name, tell })
   wants.add(kind + '=' + name)
@@ -109,7 +109,8 @@ function take(message) {
     case 'messages':
       if (message.to && message.to !== ME) return
       awaitLeader(SILENCE * (1 + Math.random() / 4))
-      return message.messages.forEach(show)
+      // What was held is not news: `old` says so.
+      return message.messages.forEach((each) => show(message.to ? { ...each, old: true } : each))
     case 'state':
       // Two leaders, for want of locks: the one whose name is smaller stays.
       if (leads && !navigator.locks && message.from < ME) resign()
@@ -198,8 +199,6 @@ function reopen() {
   on('snapshot', ({ data }) => hand({ id: '', channel: 'demo//quotes', event: 'snapshot', data }))
   on('encke-gap', ({ lastEventId }) => hand({ id: lastEventId, gap: true }))
   on('message', ({ data }) => hand(JSON.parse(data)))
-  // A message with a type of its own comes as an event of that type.
-  on('room', ({ data }) => hand(JSON.parse(data)))
   mine.onerror = () => {
     if (mine !== source) return
     setState({ word: 'waiting' })

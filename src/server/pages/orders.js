@@ -33,7 +33,7 @@ listen('topic', 'orders', (message) => {
     orders.delete(order)
     while ($('closed').childElementCount > SHOWN) $('closed').lastElementChild.remove()
   }
-  $('changes').textContent = String(++changes)
+  if (!message.old) $('changes').textContent = String(++changes)
 })
 
 watch((state) => { $('requests').textContent = String(Math.max(1, state.opened)) })

@@ -150,7 +150,7 @@ export class Log {
     if (this.ids.has(message.id)) return
     const [, seq] = parse(message.id)
     const item = make('li', message.event === 'room' ? 'told' : '', make('span', '', '#' + seq), make('span', '', this.text(message)))
-    if (isNew) item.classList.add('new')
+    if (isNew && !message.old) item.classList.add('new')
     item.dataset.id = message.id
     this.ids.set(message.id, item)
     this.append(item, this.after(message.id))

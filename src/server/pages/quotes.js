@@ -17,7 +17,8 @@ listen('topic', 'quotes', (message) => {
     return
   }
   const prices = JSON.parse(message.data)
-  for (const [symbol, price] of Object.entries(prices)) show(symbol, Number(price), message.event === 'snapshot')
+  for (const [symbol, price] of Object.entries(prices)) show(symbol, Number(price), message.old || message.event === 'snapshot')
+  if (message.old) return
   messages += 1
   bytes += message.data.length
   const seconds = Math.max(1, (Date.now() - begun) / 1000)
