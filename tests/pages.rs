@@ -58,6 +58,7 @@ facts! {
     another_window_takes_over_and_nothing_is_lost_or_doubled
     a_window_that_comes_later_is_told_what_was_and_counts_only_what_is
     a_message_with_a_type_of_its_own_is_shown_like_any_other
+    a_window_that_was_cut_off_catches_up_and_says_so
     seven_windows_share_one_connection_and_can_still_publish
     what_is_typed_is_shown_as_text
     all_can_be_done_with_the_keyboard_and_seen

@@ -148,6 +148,31 @@ const facts = {
     assertQuiet(page)
   },
 
+  async a_window_that_was_cut_off_catches_up_and_says_so() {
+    const server = await serve()
+    const context = await visitor()
+    const pages = [await open(context, server.url + '/demo/chat'), await open(context, server.url + '/demo/chat')]
+    for (const page of pages) {
+      await isLive(page)
+      await page.evaluate(() => {
+        window.words = []
+        new MutationObserver(() => words.push(document.getElementById('state').textContent)).observe(document.getElementById('state'), { childList: true })
+      })
+    }
+    await server.say('bob', 'before')
+    for (const page of pages) await until(page, 'the first', () => document.getElementById('log').textContent.includes('before'))
+    // The end of a channel is the end of every stream that hears it; the browser comes back after a second or more.
+    await fetch(server.url + '/channels/demo/chat/room', { method: 'DELETE' })
+    for (let count = 1; count <= 50; count++) await server.say('bob', 'meanwhile ' + count)
+    for (const page of pages) {
+      await until(page, 'the last', () => document.getElementById('log').textContent.includes('meanwhile 50'))
+      await hasState(page, 'live')
+      assert.deepEqual(await page.evaluate(() => words), ['waiting', 'catching up', 'live'])
+      assert.deepEqual(await page.locator('#log li span:last-child').allInnerTexts(), ['[bob]: before', ...Array.from({ length: 50 }, (_, index) => '[bob]: meanwhile ' + (index + 1))])
+    }
+    assertQuiet(...pages)
+  },
+
   async seven_windows_share_one_connection_and_can_still_publish() {
     const server = await serve()
     const context = await visitor()
