@@ -42,7 +42,7 @@ struct Habits {
     /// First words of blocks that only a reader can run.
     left_to_the_reader: &'static [&'static str],
     /// The README does not show everything: who prints is not compared where nothing is shown, and a block with nothing but
-    /// `curl -N` is a terminal of its own.
+    /// one command that listens is a terminal of its own.
     is_terse: bool,
 }
 
@@ -84,7 +84,8 @@ impl Run<'_> {
             for command in &block.commands {
                 let mut command = command.clone();
                 if self.habits.is_terse {
-                    command.stays |= is_alone && command.text.starts_with("curl -N");
+                    let listens = ["curl -N", "target/release/encke subscribe"];
+                    command.stays |= is_alone && listens.iter().any(|words| command.text.starts_with(words));
                     if command.prints.is_empty() {
                         command.prints.push("…".to_owned());
                     }
