@@ -23,6 +23,8 @@ use crate::{Form, alone, tell};
 /// What the kernel is given beyond the write timeout, and what a busy machine may add.
 const KERNEL_LONGER: Duration = Duration::from_secs(1);
 const MACHINE_LATE: Duration = Duration::from_secs(3);
+/// The hardware address of the link's far end, one of those that everybody may use.
+const FAR: &str = "02:00:00:00:00:01";
 /// Subscribers who stay.
 const HEALTHY: usize = 5;
 
@@ -63,7 +65,9 @@ impl Elsewhere {
         ip(&format!("address add {here}/30 dev {link}"));
         ip(&format!("link set {link} up"));
         ip(&format!("-netns {name} address add {there}/30 dev far"));
-        ip(&format!("-netns {name} link set far up"));
+        // Its hardware address is set and stays known, as a router's would that is still there: the peer is silent, and nobody says so.
+        ip(&format!("-netns {name} link set far address {FAR} up"));
+        ip(&format!("neighbor add {there} lladdr {FAR} nud permanent dev {link}"));
         elsewhere
     }
 
