@@ -17,6 +17,9 @@ use super::chance::Dice;
 
 const OPEN_MAX: usize = 12;
 
+/// A shop in which nothing is open would look like one that is shut.
+const OPEN_MIN: usize = 4;
+
 const KINDS: [&str; 4] = ["created", "paid", "shipped", "closed"];
 
 /// The orders that are open: number and the index of what has become of it.
@@ -29,7 +32,7 @@ pub(super) struct Shop {
 impl Shop {
     /// What happens next: `{"order":7,"kind":"paid"}`.
     pub(super) fn step(&mut self, dice: &mut Dice) -> String {
-        let is_new = self.open.is_empty() || (self.open.len() < OPEN_MAX && dice.roll(3) == 0);
+        let is_new = self.open.len() < OPEN_MIN || (self.open.len() < OPEN_MAX && dice.roll(3) == 0);
         if is_new {
             self.count += 1;
             self.open.push_back((self.count, 0));
