@@ -90,6 +90,14 @@ pub const KINDS: &[Kind] = &[
         &["the target * is for OPTIONS alone", "a target that is neither a path nor an http address"],
     ),
     ours("target-hosts", BOTH, &["a target with a malformed host"]),
+    ours(
+        "uncoded-targets",
+        BOTH,
+        &[
+            "a percent sign without two hexadecimal digits",
+            "a byte in the target that has to be percent-encoded",
+        ],
+    ),
     ours("bytes-beyond-ascii", &[Hyper], &["a byte outside ASCII in the request line"]),
     ours("bare-line-feeds", BOTH, &["a line feed without a carriage return"]),
     ours("bare-carriage-returns", &[Llhttp], &["a carriage return without a line feed"]),
@@ -99,7 +107,6 @@ pub const KINDS: &[Kind] = &[
         &["a malformed version", "a request line that is not a method, a target and a version"],
     ),
     ours("other-versions", &[Llhttp], &["a version other than HTTP/1.0 and HTTP/1.1"]),
-    ours("long-chunk-sizes", BOTH, &["a chunk size beyond all numbers"]),
     ours("chunk-extensions", BOTH, &["a malformed chunk extension"]),
     Kind {
         name: "trailers-judged-late",
@@ -123,9 +130,6 @@ pub const KINDS: &[Kind] = &[
     ),
     theirs("later-minor-versions", Hyper, "invalid HTTP version parsed", is_later_minor),
     theirs("later-minor-versions", Llhttp, "Invalid HTTP version", is_later_minor),
-    theirs("targets-as-typed", Hyper, "invalid URI", |seen| {
-        seen.target().bytes().any(|byte| b"\"<>\\^`{|}".contains(&byte))
-    }),
     theirs("coded-hosts", Hyper, "invalid URI", |seen| {
         let host = seen.target().split("://").nth(1).map(|rest| rest.split(['/', '?']).next());
         host.flatten().is_some_and(|host| host.contains('%'))
@@ -146,6 +150,10 @@ pub const KINDS: &[Kind] = &[
         is_chunked,
     ),
     theirs("framing-in-trailers", Llhttp, "Invalid `Transfer-Encoding` header value", is_chunked),
+    theirs("tabs-behind-codings", Llhttp, "Request has invalid `Transfer-Encoding`", |seen| {
+        seen.has(b"\t")
+            && seen.field("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
+    }),
     Kind { name: "targets-rewritten", way: TargetRewritten },
 ];
 

@@ -107,7 +107,7 @@ fn limits(letter: u8) -> Limits {
 
 impl Stage {
     fn carry_out(&mut self, letter: u8, rest: &[u8]) {
-        let number = rest.first().map_or(0, |&digit| usize::from(digit));
+        let number = rest.first().map_or(0, |&digit| usize::from(digit.wrapping_sub(b'0')));
         match letter {
             b'+' if self.peers.len() < PEERS_MAX => {
                 let peer = self.server.connect();

@@ -27,7 +27,8 @@ pub fn check(data: &[u8]) {
     check_against_the_model(data);
 }
 
-/// Looks for the end, piece by piece.
+/// Looks for the end, piece by piece, and reads what it has found. A head that came whole is refused by the parser for what the scan,
+/// which saw its line come first, has refused before: so the verdict is of both.
 fn scan(pieces: &[&[u8]], bounds: &HeadBounds) -> Result<Option<usize>, Refusal> {
     let (mut scan, mut come, mut verdict) = (HeadScan::default(), Vec::new(), Ok(None));
     for piece in pieces {
@@ -38,6 +39,10 @@ fn scan(pieces: &[&[u8]], bounds: &HeadBounds) -> Result<Option<usize>, Refusal>
             break;
         }
     }
+    if let Ok(Some(end)) = verdict {
+        assert!(end <= come.len().min(bounds.bytes_max) && come[..end].ends_with(b"\r\n"));
+        parse_head(&come[..end], &mut FieldSpace::new(), bounds)?;
+    }
     verdict
 }
 
@@ -45,12 +50,9 @@ fn scan(pieces: &[&[u8]], bounds: &HeadBounds) -> Result<Option<usize>, Refusal>
 fn check_verdict(data: &[u8], verdict: Result<Option<usize>, Refusal>, bounds: &HeadBounds) {
     match verdict {
         Ok(Some(end)) => {
-            assert!(end <= data.len().min(bounds.bytes_max) && data[..end].ends_with(b"\r\n"));
             let mut space = FieldSpace::new();
-            match parse_head(&data[..end], &mut space, bounds) {
-                Ok(head) => assert!(head.fields().count() <= bounds.fields_max),
-                Err(refusal) => assert!(STATUSES.contains(&refusal.status), "{refusal}"),
-            }
+            let head = parse_head(&data[..end], &mut space, bounds).expect("it was read before");
+            assert!(head.fields().count() <= bounds.fields_max);
         }
         Ok(None) => {
             assert!(data.len() < bounds.bytes_max);
@@ -67,22 +69,19 @@ fn check_verdict(data: &[u8], verdict: Result<Option<usize>, Refusal>, bounds: &
 }
 
 fn check_against_the_model(data: &[u8]) {
-    let expected = model::head(data);
-    match (scan(&[data], &WIDE), &expected) {
-        (Ok(Some(end)), Ok(head)) => assert_eq!(end, head.end),
-        (Ok(None), Err(Stop::More)) | (Err(_), Err(Stop::Bad)) => {}
-        (Err(Refusal { status: 431, .. }), _) => return,
-        (scanned, expected) => panic!("the scan says {scanned:?}, and the model {expected:?}"),
-    }
-    let Ok(expected) = expected else { return };
-    let mut space = FieldSpace::new();
-    match parse_head(&data[..expected.end], &mut space, &WIDE) {
-        Ok(head) => {
+    match (scan(&[data], &WIDE), model::head(data)) {
+        (Ok(Some(end)), Ok(expected)) => {
+            assert_eq!(end, expected.end);
+            let mut space = FieldSpace::new();
+            let head = parse_head(&data[..end], &mut space, &WIDE).expect("it was read before");
             assert!(expected.is_good(), "served, and the model would not: {head:?}");
             check_meaning(&head, &expected);
             check_rewritten(&head);
         }
-        Err(refusal) => assert!(!expected.is_good(), "{refusal}, and the model would serve {expected:?}"),
+        (Ok(None), Err(Stop::More)) | (Err(_), Err(Stop::Bad)) => {}
+        (Err(_), Ok(expected)) if !expected.is_good() => {}
+        (Err(Refusal { status: 431, .. }), _) => {}
+        (scanned, expected) => panic!("the verdict is {scanned:?}, and the model's {expected:?}"),
     }
 }
 

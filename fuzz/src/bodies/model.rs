@@ -126,19 +126,35 @@ pub fn head(wire: &[u8]) -> Result<Head<'_>, Stop> {
     }
     let line = cursor.some(|byte| (b' '..=b'~').contains(&byte))?;
     cursor.crlf()?;
+    // A line is judged when it is whole.
+    if !is_line(line) {
+        return Err(Stop::Bad);
+    }
     let fields = cursor.fields()?;
     Ok(Head { line, fields, end: cursor.at })
+}
+
+/// Method, target and the digit behind the dot of the version.
+fn parts(line: &[u8]) -> Option<(&[u8], &[u8], u8)> {
+    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    let &[method, target, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9']] = &parts[..]
+    else {
+        return None;
+    };
+    Some((method, target, minor - b'0'))
+}
+
+fn is_line(line: &[u8]) -> bool {
+    let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
+    parts(line).is_some_and(|(method, target, _)| {
+        methods.iter().any(|known| known.as_bytes() == method) && is_target(method, target)
+    })
 }
 
 impl<'b> Head<'b> {
     /// Method, target and the digit behind the dot of the version.
     pub fn parts(&self) -> Option<(&'b [u8], &'b [u8], u8)> {
-        let parts: Vec<&[u8]> = self.line.split(|&byte| byte == b' ').collect();
-        let &[method, target, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9']] = &parts[..]
-        else {
-            return None;
-        };
-        Some((method, target, minor - b'0'))
+        parts(self.line)
     }
 
     fn named(&self, name: &str) -> Vec<&'b [u8]> {
@@ -146,23 +162,24 @@ impl<'b> Head<'b> {
         self.fields.iter().filter(is_named).map(|&(_, value)| value).collect()
     }
 
+    /// The members of all lists of this name, the empty ones too.
+    fn listed(&self, name: &str) -> Vec<&'b [u8]> {
+        self.named(name).into_iter().flat_map(|value| value.split(|&byte| byte == b',')).map(trim).collect()
+    }
+
     /// Whether a request with this head is served.
     pub fn is_good(&self) -> bool {
-        let Some((method, target, minor)) = self.parts() else { return false };
-        let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
+        let Some((_, _, minor)) = self.parts() else { return false };
         let hosts = self.named("Host");
         let has_host = match hosts[..] {
             [] => minor == 0,
             [host] => host.is_empty() || is_host(host),
             _ => false,
         };
-        let options = self.named("Connection");
-        let mut options = options.iter().flat_map(|value| value.split(|&byte| byte == b','));
-        methods.iter().any(|known| known.as_bytes() == method)
-            && is_target(method, target)
-            && has_host
-            && options.all(|option| trim(option).iter().all(|&byte| is_token(byte)))
-            && self.named("Expect").iter().all(|value| value.eq_ignore_ascii_case(b"100-continue"))
+        let is_awaited = |member: &[u8]| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue");
+        has_host
+            && self.listed("Connection").iter().all(|option| option.iter().all(|&byte| is_token(byte)))
+            && self.listed("Expect").into_iter().all(is_awaited)
             && self.follows().is_some()
     }
 
@@ -203,14 +220,30 @@ fn authority(target: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_target(method: &[u8], target: &[u8]) -> bool {
-    if target.contains(&b'#') {
-        return false;
+    if target == b"*" {
+        return method == b"OPTIONS";
     }
-    match target {
-        [b'/', ..] => true,
-        b"*" => method == b"OPTIONS",
-        _ => authority(target).is_some_and(is_host),
-    }
+    let behind = match target {
+        [b'/', ..] => target,
+        _ => match authority(target) {
+            Some(host) if is_host(host) => {
+                let end = target.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+                &target[end + host.len()..]
+            }
+            _ => return false,
+        },
+    };
+    let (path, query) = behind.split_at(behind.iter().position(|&byte| byte == b'?').unwrap_or(behind.len()));
+    is_coded(path, b"-._~!$&'()*+,;=:@/[]^|") && is_coded(query, b"-._~!$&'()*+,;=:@/?[]^|\\`{}")
+}
+
+/// Whether every byte is a letter, a digit, one of these, or encoded.
+fn is_coded(text: &[u8], good: &[u8]) -> bool {
+    let mut pieces = text.split(|&byte| byte == b'%');
+    let is_plain =
+        |piece: &[u8]| piece.iter().all(|byte| byte.is_ascii_alphanumeric() || good.contains(byte));
+    let is_digits = |piece: &[u8]| piece.len() >= 2 && piece[..2].iter().all(u8::is_ascii_hexdigit);
+    pieces.next().is_some_and(is_plain) && pieces.all(|piece| is_digits(piece) && is_plain(piece))
 }
 
 /// A host and perhaps a port.
@@ -226,14 +259,7 @@ fn is_host(text: &[u8]) -> bool {
     if let Some(address) = host.strip_prefix('[') {
         return is_port && address.strip_suffix(']').is_some_and(|text| text.parse::<Ipv6Addr>().is_ok());
     }
-    let mut pieces = host.split('%');
-    let is_plain = |piece: &str| {
-        piece.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte))
-    };
-    let is_coded = |piece: &str| {
-        piece.len() >= 2 && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()) && is_plain(piece)
-    };
-    is_port && !host.is_empty() && pieces.next().is_some_and(is_plain) && pieces.all(is_coded)
+    is_port && !host.is_empty() && is_coded(host.as_bytes(), b"-._~!$&'()*+;=")
 }
 
 /// Takes the chunks off. What was decoded before the end, or before reading stopped, is put into `body`; gives where the body ends.
@@ -244,7 +270,7 @@ pub fn chunked(wire: &[u8], body: &mut Vec<u8>) -> Result<usize, Stop> {
         for digits in 0.. {
             let byte = cursor.peek()?;
             match (byte as char).to_digit(16) {
-                Some(_) if digits == 16 => return Err(Stop::Bad),
+                Some(_) if size >> 60 > 0 => return Err(Stop::Bad),
                 Some(digit) => size = size * 16 + u64::from(digit),
                 None if digits == 0 => return Err(Stop::Bad),
                 None => break,

@@ -32,7 +32,6 @@ pub struct Life {
     pub fate: Fate,
     has_aborted: bool,
     is_done: bool,
-    is_tunnel: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +94,7 @@ impl Ledger {
                 is_doomed == (*end == End::Failed)
             }
             (Fate::Doomed(_), _) => false,
-            (Fate::Open, Event::Read(Read::Data(bytes))) => {
-                !bytes.is_empty() && (!life.is_done || life.is_tunnel)
-            }
+            (Fate::Open, Event::Read(Read::Data(bytes))) => !bytes.is_empty() && !life.is_done,
             (Fate::Open, Event::Read(Read::Done)) => !std::mem::replace(&mut life.is_done, true),
         };
         if !is_good {
@@ -147,8 +144,8 @@ impl Player {
             at: 0,
             alive: Some(Alive(Rc::clone(&ledger.states))),
         };
-        let (has_aborted, is_done, is_tunnel) = (false, false, false);
-        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted, is_done, is_tunnel });
+        let (has_aborted, is_done) = (false, false);
+        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted, is_done });
         if self.handles.len() == 4 {
             self.handles.remove(0);
         }
@@ -245,7 +242,8 @@ impl Player {
             b'I' => ctx.cancel_timer(u64::from(b'i')),
             b'g' => {
                 let is_tunnel = ctx.upgrade("raw", &fields).is_ok();
-                self.ledger.borrow_mut().lives[number].is_tunnel |= is_tunnel;
+                // A tunnel begins its input anew.
+                self.ledger.borrow_mut().lives[number].is_done &= !is_tunnel;
             }
             b'x' => _ = ctx.core().publish("news", Message::new("from a handler")),
             b'X' => _ = ctx.core().publish("more", Message::new(&"more\n".repeat(100))),
