@@ -25,10 +25,17 @@ const folder = mkdtempSync(join(tmpdir(), 'encke-pages-'))
 let browser = null
 
 export async function closeAll() {
-  servers.forEach((server) => server.child.kill('SIGKILL'))
   if (browser) await browser.close().catch(() => {})
+  clear()
+}
+
+function clear() {
+  servers.forEach((server) => server.child.kill('SIGKILL'))
   rmSync(folder, { recursive: true, force: true })
 }
+
+// Also when something is thrown where nobody catches it.
+process.on('exit', clear)
 
 /// A running `encke`.
 export async function serve(flags = [], port = 0) {
