@@ -32,6 +32,8 @@ pub struct Life {
     pub fate: Fate,
     has_aborted: bool,
     is_done: bool,
+    /// A tunnel begins its input anew. The `Done` of a collected body whose `Data` has switched is still to come then.
+    is_tunnel: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +96,12 @@ impl Ledger {
                 is_doomed == (*end == End::Failed)
             }
             (Fate::Doomed(_), _) => false,
-            (Fate::Open, Event::Read(Read::Data(bytes))) => !bytes.is_empty() && !life.is_done,
-            (Fate::Open, Event::Read(Read::Done)) => !std::mem::replace(&mut life.is_done, true),
+            (Fate::Open, Event::Read(Read::Data(bytes))) => {
+                !bytes.is_empty() && (!life.is_done || life.is_tunnel)
+            }
+            (Fate::Open, Event::Read(Read::Done)) => {
+                !std::mem::replace(&mut life.is_done, true) || life.is_tunnel
+            }
         };
         if !is_good {
             self.object(format!("exchange {number} was {before:?} and got {event:?}"));
@@ -144,8 +150,8 @@ impl Player {
             at: 0,
             alive: Some(Alive(Rc::clone(&ledger.states))),
         };
-        let (has_aborted, is_done) = (false, false);
-        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted, is_done });
+        let (has_aborted, is_done, is_tunnel) = (false, false, false);
+        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted, is_done, is_tunnel });
         if self.handles.len() == 4 {
             self.handles.remove(0);
         }
@@ -242,8 +248,7 @@ impl Player {
             b'I' => ctx.cancel_timer(u64::from(b'i')),
             b'g' => {
                 let is_tunnel = ctx.upgrade("raw", &fields).is_ok();
-                // A tunnel begins its input anew.
-                self.ledger.borrow_mut().lives[number].is_done &= !is_tunnel;
+                self.ledger.borrow_mut().lives[number].is_tunnel |= is_tunnel;
             }
             b'x' => _ = ctx.core().publish("news", Message::new("from a handler")),
             b'X' => _ = ctx.core().publish("more", Message::new(&"more\n".repeat(100))),
