@@ -363,12 +363,14 @@ fn a_server_whose_pages_were_looked_at_sleeps_again() {
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.expect("Linux tells").trim().parse::<u64>().expect("a number")
     };
-    peer.set_patience(std::time::Duration::from_millis(200));
-    assert!(peer.drain().is_err(), "nothing comes");
-    let before = switches();
+    // What the machine is late with comes first. Something that is left running wakes it in every second.
     peer.set_patience(std::time::Duration::from_secs(1));
-    assert!(peer.drain().is_err(), "nothing comes");
-    assert_eq!(switches() - before, 0, "pages are answers like others: nothing is left running");
+    let mut seconds = (0..10).map(|_| {
+        let before = switches();
+        assert!(peer.drain().is_err(), "nothing comes");
+        switches() - before
+    });
+    assert!(seconds.any(|woken| woken == 0), "pages are answers like others: nothing is left running");
 }
 
 #[test]

@@ -32,12 +32,13 @@ fn accepting_without_descriptors_pauses_and_does_not_spin() {
 
     allow(in_use);
     let (begun, mut turns) = (Instant::now(), 0);
-    while begun.elapsed() < Duration::from_millis(500) {
+    // Half a second, or longer where the machine is so busy that one turn has taken that.
+    while begun.elapsed() < Duration::from_millis(500) || turns < 2 && begun.elapsed() < PATIENCE {
         reactor.turn(Some(Duration::from_millis(100))).expect("the poll works");
         turns += 1;
     }
     assert_eq!(reactor.engine().core().connections(), 0, "there was no descriptor for anybody");
-    assert!(turns <= 50, "{turns} turns in half a second, to find out each time that there is none");
+    assert!(turns <= 50, "{turns} turns in half a second or so, to find out each time that there is none");
     assert!(turns >= 2, "{turns} turns: nobody else was served meanwhile");
 
     // Nobody who waited is lost, and nothing but time need tell that there is room again.
