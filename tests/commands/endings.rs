@@ -111,9 +111,9 @@ fn an_address_that_has_never_worked_is_told_at_once() {
             ended.code == Some(3) && line.contains("cannot be reached: nobody listens there"),
             "{ended:?}"
         );
-        let ended = run(&[command, "http://no-such-name.invalid/x"], "text\n");
+        let ended = run(&[command, "http://no..name.invalid/x"], "text\n");
         assert!(
-            ended.code == Some(3) && ended.last_word().contains("the name no-such-name.invalid is unknown")
+            ended.code == Some(3) && ended.last_word().contains("the name no..name.invalid is unknown")
         );
         let ended = run(&[command, "unix:/nonexistent/socket:/x"], "text\n");
         assert!(ended.code == Some(3) && ended.last_word().contains("no such socket"), "{ended:?}");
