@@ -34,7 +34,7 @@ const FLAGS: [&str; 17] = [
     "--jsonp",
     "--history-count=200",
     "--history-bytes=256KiB",
-    "--history-age=2s",
+    "--history-age=10s",
     "--memory=16MiB",
     "--heartbeat=500ms",
     "--poll-timeout=1s",
@@ -308,7 +308,8 @@ fn roll_call(address: SocketAddr) {
     last.answer();
     reader.listen_for(40_000);
     drop(reader);
-    // The queue of ages gives memory back when most of it is for messages that are gone, behind one that is not.
+    // The queue of ages gives memory back when most of it is for messages that are gone, behind one that is not: which therefore may
+    // not become too old while this goes on.
     for channel in ["news"].into_iter().chain(["roll"; 300]) {
         last.send(&post(&format!("POST /channels/{channel}"), "", "x"));
         last.answer();
