@@ -112,9 +112,7 @@ fn an_address_that_has_never_worked_is_told_at_once() {
             "{ended:?}"
         );
         let ended = run(&[command, "http://no..name.invalid/x"], "text\n");
-        assert!(
-            ended.code == Some(3) && ended.last_word().contains("the name no..name.invalid is unknown")
-        );
+        assert!(ended.code == Some(3) && ended.last_word().contains("the name no..name.invalid is unknown"));
         let ended = run(&[command, "unix:/nonexistent/socket:/x"], "text\n");
         assert!(ended.code == Some(3) && ended.last_word().contains("no such socket"), "{ended:?}");
     }
