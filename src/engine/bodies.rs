@@ -90,7 +90,8 @@ impl<T: Transport, H: Handler> Engine<T, H> {
         if !collected.is_empty() {
             self.tell(slot, Event::Read(Read::Data(&collected)));
         }
-        if self.core.slot_of(id).is_ok() {
+        // Who has made a tunnel of it knows that it is complete, and for a tunnel this would say something else.
+        if self.core.slot_of(id).is_ok() && self.core.at(slot).receiving != Receiving::Tunnel {
             self.tell(slot, Event::Read(Read::Done));
         }
         // A request that a shutdown has found half sent was let come in whole; now its turn has come.

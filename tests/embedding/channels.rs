@@ -221,3 +221,31 @@ fn a_tunnel_that_keeps_half_closed_peers_is_told_of_their_end_once_and_may_still
     assert_eq!(echo_to_the_end(&[&together]).1, "hello, and that was all");
     assert_eq!(echo_to_the_end(&[head]).1, ", and that was all");
 }
+
+#[test]
+fn a_body_that_is_collected_and_turned_into_a_tunnel_says_done_of_neither_before_its_end() {
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let notes = Rc::clone(&told);
+    let switch = OnEvent(move |event, ctx| match event {
+        Event::Begin(_) => ctx.collect_body(100),
+        Event::Read(Read::Data(b"hi")) => {
+            ctx.upgrade("echo", &[]).expect("it was asked for, and its body is here");
+            ctx.on_half_close(HalfClose::Keep);
+        }
+        Event::Read(Read::Done) => {
+            notes.borrow_mut().push("done".to_owned());
+            ctx.close();
+        }
+        other => notes.borrow_mut().push(format!("{other:?}")),
+    });
+    let mut server = Server::new(switch, Limits::default());
+    let peer = server.connect();
+    let head =
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\nContent-Length: 2\r\n\r\n";
+    // In two pieces, or there is nothing to collect.
+    server.send(peer, format!("{head}h"));
+    server.send(peer, "i");
+    assert_eq!(*told.borrow(), Vec::<String>::new(), "the tunnel's peer has not finished");
+    server.half_close(peer);
+    assert_eq!(*told.borrow(), ["done", "End(Closed)"]);
+}

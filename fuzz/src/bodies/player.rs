@@ -31,9 +31,8 @@ pub struct Life {
     pub is_head: bool,
     pub fate: Fate,
     has_aborted: bool,
+    /// Whether its input is complete. A tunnel begins anew.
     is_done: bool,
-    /// A tunnel begins its input anew. The `Done` of a collected body whose `Data` has switched is still to come then.
-    is_tunnel: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,12 +95,8 @@ impl Ledger {
                 is_doomed == (*end == End::Failed)
             }
             (Fate::Doomed(_), _) => false,
-            (Fate::Open, Event::Read(Read::Data(bytes))) => {
-                !bytes.is_empty() && (!life.is_done || life.is_tunnel)
-            }
-            (Fate::Open, Event::Read(Read::Done)) => {
-                !std::mem::replace(&mut life.is_done, true) || life.is_tunnel
-            }
+            (Fate::Open, Event::Read(Read::Data(bytes))) => !bytes.is_empty() && !life.is_done,
+            (Fate::Open, Event::Read(Read::Done)) => !std::mem::replace(&mut life.is_done, true),
         };
         if !is_good {
             self.object(format!("exchange {number} was {before:?} and got {event:?}"));
@@ -150,8 +145,7 @@ impl Player {
             at: 0,
             alive: Some(Alive(Rc::clone(&ledger.states))),
         };
-        let (has_aborted, is_done, is_tunnel) = (false, false, false);
-        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted, is_done, is_tunnel });
+        ledger.lives.push(Life { id, is_head, fate: Fate::Open, has_aborted: false, is_done: false });
         if self.handles.len() == 4 {
             self.handles.remove(0);
         }
@@ -247,8 +241,9 @@ impl Player {
             b'i' => ctx.set_timer(u64::from(letter), Duration::from_millis(10)),
             b'I' => ctx.cancel_timer(u64::from(b'i')),
             b'g' => {
-                let is_tunnel = ctx.upgrade("raw", &fields).is_ok();
-                self.ledger.borrow_mut().lives[number].is_tunnel |= is_tunnel;
+                if ctx.upgrade("raw", &fields).is_ok() {
+                    self.ledger.borrow_mut().lives[number].is_done = false;
+                }
             }
             b'x' => _ = ctx.core().publish("news", Message::new("from a handler")),
             b'X' => _ = ctx.core().publish("more", Message::new(&"more\n".repeat(100))),
