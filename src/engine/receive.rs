@@ -181,10 +181,22 @@ impl<T: Transport, H: Handler> Engine<T, H> {
             }
         };
         if at < filled {
-            let rest = &self.scratch[at..filled];
-            self.core.buffers(slot).input.extend_from_slice(rest);
+            self.keep(slot, at, filled);
         }
         is_later
+    }
+
+    /// Keeps bytes of the scratch buffer for later. What grows doubles, but not beyond what a head may be: half heads are what there may be
+    /// one of for each connection.
+    fn keep(&mut self, slot: u32, at: usize, filled: usize) {
+        let rest = &self.scratch[at..filled];
+        let head_max = self.core.limits.head_bytes_max;
+        let input = &mut self.core.buffers(slot).input;
+        debug_assert!(input.is_empty(), "it was loaded into the scratch buffer");
+        if input.capacity() < rest.len() {
+            input.reserve_exact((2 * input.capacity()).min(head_max).max(rest.len()));
+        }
+        input.extend_from_slice(rest);
     }
 
     /// A head, if all of it is there: the exchange begins.
