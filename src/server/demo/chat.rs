@@ -54,7 +54,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, OPTIONS";
 /// The servlet. It knows names, and no connections.
 pub(super) struct Chat {
     html: WireFormat,
-    /// Who is here, and in how many windows.
+    /// Who is here, of those whose name others may see, and in how many windows.
     present: BTreeMap<Rc<str>, usize>,
     /// Numbers for guests and doors.
     count: u64,
@@ -80,7 +80,7 @@ pub(crate) enum Visit {
 /// Who listens.
 pub(crate) struct Guest {
     user: Rc<str>,
-    /// Whether others are told that it comes and goes.
+    /// Whether others are told that it comes and goes, and that it is here.
     is_announced: bool,
     talk: Option<Talk>,
 }
@@ -183,10 +183,12 @@ impl Chat {
         ctx.set_timeout(Duration::ZERO);
         let _ = start(ctx, visitor, 200, &FIELDS);
         let _ = ctx.write(HEAD);
-        let windows = self.present.entry(Rc::clone(&guest.user)).or_default();
-        *windows += 1;
-        if *windows == 1 && guest.is_announced {
-            announce(&guest.user, "has joined", ctx.core());
+        if guest.is_announced {
+            let windows = self.present.entry(Rc::clone(&guest.user)).or_default();
+            *windows += 1;
+            if *windows == 1 {
+                announce(&guest.user, "has joined", ctx.core());
+            }
         }
         *ctx.state = DemoVisit::Chat(Visit::Here(guest)).pending();
         Ok(())
@@ -217,13 +219,14 @@ impl Chat {
         if why != End::Failed {
             let _ = ctx.write(TAIL);
         }
+        if !guest.is_announced {
+            return;
+        }
         let Some(windows) = self.present.get_mut(&guest.user) else { return };
         *windows -= 1;
         if *windows == 0 {
             self.present.remove(&guest.user);
-            if guest.is_announced {
-                announce(&guest.user, "has left", ctx.core());
-            }
+            announce(&guest.user, "has left", ctx.core());
         }
     }
 

@@ -264,6 +264,8 @@ mod tests {
             let mut server = server(Policy { access, ..Policy::for_tests() });
             let peer = server.get("/demo/chat/stream?user=ann");
             assert!(server.received(peer).contains("<title>Chat</title>"));
+            let curious = server.get("/demo/chat/stream?who");
+            assert_eq!(server.received(curious).ends_with("\r\n\r\nann\n"), told > 0, "nor listed");
             server.close(peer);
             assert_eq!(server.engine().core().hub().stats().published, told);
         }
