@@ -4,7 +4,9 @@
 //! latest, which nobody acknowledges. So whoever vanished is reported within the heartbeat, the write timeout, and the second that the
 //! kernel is given longer than the engine (`TCP_USER_TIMEOUT`).
 //!
-//! A namespace is made by root alone, with `ip` (of iproute2). Without either the test fails and says so: nothing else takes a link down.
+//! Each test runs once more as a child in namespaces of its own, of which it is root, so it takes no privilege where everybody may have a
+//! user namespace, and whatever it makes there is gone with it, however it ends. It needs `unshare` (of util-linux) and `ip` (of iproute2); without
+//! them, or where a system forbids namespaces, it fails and says so: nothing else takes a link down.
 //!
 //! Next: `main.rs`.
 
@@ -37,43 +39,61 @@ fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {said}");
 }
 
-/// A network namespace behind a link, and both go with this value, on every way out of a test.
-struct Elsewhere {
-    name: String,
-    /// The end of the link on this side.
-    link: String,
-    /// This side's address.
-    here: Ipv4Addr,
+/// Set for the child that has a network of its own.
+const APART: &str = "ENCKE_FAULTS_APART";
+
+/// Makes a network and a place for the names of others, and then becomes the command behind.
+const MAKE: &str = r#"mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@""#;
+
+/// Runs this test as a child with a network of its own, and says what that says; true in the child, where it is to be carried out.
+#[track_caller]
+fn is_apart(test: &str) -> bool {
+    if std::env::var_os(APART).is_some() {
+        return true;
+    }
+    let mut command = Command::new("unshare");
+    if !geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let program = std::env::current_exe().expect("it runs");
+    command.args(["--mount", "--net", "sh", "-c", MAKE, "sh"]).arg(program);
+    command.args(["--exact", test, "--nocapture"]).env(APART, "yes");
+    let output = command.output().unwrap_or_else(|error| panic!("unshare: {error}; it is in util-linux"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "a network of its own takes root, or a system that lets everybody have a user namespace:\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let figures = said.lines().filter_map(|line| line.find("vanished").map(|at| &line[at..]));
+    figures.for_each(|line| println!("{line}"));
+    false
 }
+
+/// A network namespace behind a link.
+struct Elsewhere;
+
+/// The addresses of the link's ends, of those that are set aside for measuring (RFC 2544).
+const HERE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+const THERE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 
 impl Elsewhere {
     #[track_caller]
     fn new() -> Elsewhere {
-        assert!(
-            geteuid().is_root(),
-            "this test takes a link down in a network namespace, which only root can: run it as root"
-        );
-        let process = std::process::id();
-        // Of the addresses that are set aside for measuring (RFC 2544), four that another run does not have.
-        let [_, _, third, fourth] = process.to_be_bytes();
-        let here = Ipv4Addr::new(198, 18 + (fourth >> 7), third, (fourth << 1 & 0xfc) | 1);
-        let there = Ipv4Addr::from(u32::from(here) + 1);
-        let elsewhere = Elsewhere { name: format!("encke-{process}"), link: format!("encke{process}"), here };
-        let (name, link) = (&elsewhere.name, &elsewhere.link);
-        ip(&format!("netns add {name}"));
-        ip(&format!("link add {link} type veth peer name far netns {name}"));
-        ip(&format!("address add {here}/30 dev {link}"));
-        ip(&format!("link set {link} up"));
-        ip(&format!("-netns {name} address add {there}/30 dev far"));
+        ip("netns add elsewhere");
+        ip("link add near type veth peer name far netns elsewhere");
+        ip(&format!("address add {HERE}/30 dev near"));
+        ip("link set near up");
+        ip(&format!("-netns elsewhere address add {THERE}/30 dev far"));
         // Its hardware address is set and stays known, as a router's would that is still there: the peer is silent, and nobody says so.
-        ip(&format!("-netns {name} link set far address {FAR} up"));
-        ip(&format!("neighbor add {there} lladdr {FAR} nud permanent dev {link}"));
-        elsewhere
+        ip(&format!("-netns elsewhere link set far address {FAR} up"));
+        ip(&format!("neighbor add {THERE} lladdr {FAR} nud permanent dev near"));
+        Elsewhere
     }
 
     /// Subscribers from there, in the modes that have a heartbeat.
     fn subscribe(&self, server: SocketAddr, count: usize) -> Vec<Peer> {
-        let namespace = File::open(format!("/run/netns/{}", self.name)).expect("it has a name");
+        let namespace = File::open("/run/netns/elsewhere").expect("it has a name");
         // A thread may be in a namespace of its own, and its sockets stay there.
         let subscribe = move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
@@ -84,16 +104,8 @@ impl Elsewhere {
 
     /// From now on nothing goes through.
     fn vanish(&self) -> Instant {
-        ip(&format!("-netns {} link set far down", self.name));
+        ip("-netns elsewhere link set far down");
         Instant::now()
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        // A namespace lives for as long as sockets are in it, so the link is taken away by itself.
-        let _ = Command::new("ip").args(["link", "delete", &self.link]).output();
-        let _ = Command::new("ip").args(["netns", "delete", &self.name]).output();
     }
 }
 
@@ -115,7 +127,7 @@ fn vanish_and_wait(waits: &Waits, meanwhile: impl Fn(&Server)) -> (usize, Durati
     let count = Form::of_this_run().pick(100, 1_000);
     let elsewhere = Elsewhere::new();
     let (heartbeat, write) = (format!("{}s", waits.heartbeat), format!("{}s", waits.write));
-    let address = format!("{}:0", elsewhere.here);
+    let address = format!("{HERE}:0");
     let server =
         Server::start_at(&address, &["--open", "--heartbeat", &heartbeat, "--write-timeout", &write]);
     let vanishing = elsewhere.subscribe(server.address, count);
@@ -149,6 +161,9 @@ fn vanish_and_wait(waits: &Waits, meanwhile: impl Fn(&Server)) -> (usize, Durati
 #[test]
 fn peers_who_vanish_without_a_word_are_found_by_the_heartbeat() {
     let _alone = alone();
+    if !is_apart("vanishing::peers_who_vanish_without_a_word_are_found_by_the_heartbeat") {
+        return;
+    }
     let form = Form::of_this_run();
     let waits = Waits { heartbeat: form.pick(1, 15), write: form.pick(2, 30) };
     let (count, first, last) = vanish_and_wait(&waits, |_| {});
@@ -167,6 +182,9 @@ fn peers_who_vanish_without_a_word_are_found_by_the_heartbeat() {
 #[test]
 fn peers_who_vanish_while_messages_are_sent_to_them_are_found_by_those() {
     let _alone = alone();
+    if !is_apart("vanishing::peers_who_vanish_while_messages_are_sent_to_them_are_found_by_those") {
+        return;
+    }
     let form = Form::of_this_run();
     // The heartbeat is too rare to find anybody.
     let waits = Waits { heartbeat: 600, write: form.pick(2, 30) };
