@@ -66,7 +66,7 @@ impl Core {
     }
 }
 
-/// Who is blocked, by what they hold, each list from the longest blocked on.
+/// Who is blocked, by what they hold, each list from the one that has been on it longest.
 pub(crate) struct Stalled {
     nothing: Waiting,
     frames: Waiting,
@@ -84,12 +84,12 @@ impl Stalled {
         self.nothing.len() + self.frames.len() + self.answers.len()
     }
 
-    /// The longest blocked of those who hold a large answer.
+    /// Of those who hold a large answer, the one that has been blocked with it longest.
     pub(crate) fn first_with_answer(&self) -> Option<u32> {
         self.answers.first()
     }
 
-    /// The longest blocked of those who hold the rest of a frame and no large answer.
+    /// Of those who hold the rest of a frame and no large answer, the longest blocked.
     pub(crate) fn first_with_frame(&self) -> Option<u32> {
         self.frames.first()
     }
