@@ -119,9 +119,13 @@ fn check_returns(fault: &str, fleet: &Fleet, at_the_fault: &str) {
     assert_eq!(told, fleet.sources.len());
 }
 
-#[test]
-fn a_server_killed_in_the_middle_of_a_fan_out_is_back_and_everybody_is_told() {
-    let _alone = alone();
+/// How often it is tried to be there in the middle: on a machine that is busy with something else the server may have handed everything over to
+/// the kernel before this process is woken to kill it.
+const TRIES: usize = 5;
+
+/// A server that was killed in the middle of a fan-out and is back, its fleet, and what the least and the most were that somebody had; none if it
+/// was not the middle.
+fn killed_and_back() -> Option<(Server, Fleet, u32, u32)> {
     let (mut server, mut fleet) = a_fleet_that_listens();
     let mut publisher = Line::connect(server.address);
     in_the_middle_of_a_fan_out(&mut fleet, &mut publisher);
@@ -131,8 +135,15 @@ fn a_server_killed_in_the_middle_of_a_fan_out_is_back_and_everybody_is_told() {
     let server = Server::start_at(&address, &FLAGS);
     fleet.live_until("everybody is cut", Fleet::all_were_cut);
     let numbers = || fleet.sources.iter().map(|source| source.last.1);
-    let (least, most) = (numbers().min().unwrap_or_default(), numbers().max().unwrap_or_default());
-    assert!(least < most, "it was not the middle of a fan-out");
+    let (least, most) = (numbers().min()?, numbers().max()?);
+    (least < most).then_some((server, fleet, least, most))
+}
+
+#[test]
+fn a_server_killed_in_the_middle_of_a_fan_out_is_back_and_everybody_is_told() {
+    let _alone = alone();
+    let found = (0..TRIES).find_map(|_| killed_and_back());
+    let (server, mut fleet, least, most) = found.expect("once it is the middle of a fan-out");
     live_again(&mut fleet, &server);
     let at = format!("killed when they had {least} to {most} of {} messages", FIRST + BURST);
     check_returns("killed and back", &fleet, &at);
