@@ -39,7 +39,7 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Without a byte of a request's body, while the body is collected or no answer has begun. Default 30 s.
     pub body_timeout: Duration,
-    /// The slowest body that is borne, in bytes a second over any stretch that is longer than `body_timeout`: a body
+    /// The slowest body that is borne, in bytes a second: one that has fallen behind this by `body_timeout` is given up. A body
     /// dripped one byte at a time makes progress for ever and still has to end. Chunk sizes, extensions and trailers
     /// are no bytes of it. Default 64; 0 bears any.
     pub body_rate_min: u32,

@@ -95,7 +95,7 @@ impl Buffers {
     }
 
     /// Counts `data` bytes for the rate. Whoever is not behind begins anew: what was sent fast earlier buys no right to drip now, so
-    /// the rate holds over any stretch of the body that is longer than its timeout.
+    /// a body may fall behind the rate by its timeout, whenever in it that begins.
     pub(crate) fn note_rate(&mut self, now: Tick, data: usize, rate: u32) {
         self.rate_bytes += data as u64;
         if data > 0
