@@ -1,7 +1,9 @@
 //! Publishers who begin large messages and never finish them: what they hold of the memory is a share of it, so nobody's history goes for it.
 
+use std::time::Instant;
+
 use crate::machine::MIB;
-use crate::support::{Peer, Server, get, publish};
+use crate::support::{PATIENCE, Peer, Server, get, publish};
 use crate::{Form, alone, tell};
 
 /// What the server's channels and bodies may hold together.
@@ -24,6 +26,11 @@ fn bodies_that_are_never_finished_have_a_share_of_the_memory_and_cost_nobody_the
         // Who is refused may be refused in the middle.
         let _ = peer.try_send(&part);
         peers.push(peer);
+    }
+    // By then their share is full, or nearly so, and what comes behind it is refused.
+    let begun = Instant::now();
+    while server.metric("encke_memory_bytes") < 0.4 * MEMORY as f64 {
+        assert!(begun.elapsed() < PATIENCE, "the bodies are not read");
     }
     let held = server.metric("encke_memory_bytes");
     assert!(held <= MEMORY as f64, "{held} bytes");

@@ -209,7 +209,7 @@ fn a_thousand_who_read_lose_nothing_beside_a_thousand_who_stop() {
     let form = Form::of_this_run();
     let (each, messages) = (form.pick(60, 1_000), form.pick(240, 400));
     // Who reads is late at times on a busy machine, where this one thread reads for a thousand.
-    let (cut_after, grace) = form.pick(("3s", "2s"), ("10s", "5s"));
+    let (cut_after, grace) = form.pick(("5s", "3s"), ("10s", "5s"));
     let server =
         Server::start(&["--write-timeout", cut_after, "--grace", grace, "--memory", &MEMORY.to_string()]);
     let before = (user_bytes(server.id()), kernel_bytes());

@@ -240,10 +240,8 @@ impl Player {
             b'O' => ctx.set_timeout(Duration::ZERO),
             b'i' => ctx.set_timer(u64::from(letter), Duration::from_millis(10)),
             b'I' => ctx.cancel_timer(u64::from(b'i')),
-            b'g' => {
-                if ctx.upgrade("raw", &fields).is_ok() {
-                    self.ledger.borrow_mut().lives[number].is_done = false;
-                }
+            b'g' if ctx.upgrade("raw", &fields).is_ok() => {
+                self.ledger.borrow_mut().lives[number].is_done = false;
             }
             b'x' => _ = ctx.core().publish("news", Message::new("from a handler")),
             b'X' => _ = ctx.core().publish("more", Message::new(&"more\n".repeat(100))),
