@@ -188,13 +188,17 @@ impl<'s> Hearing<'s> {
         Ok(())
     }
 
-    /// The answer is complete. One of a known length that has no ids is no stream: that was all.
+    /// The answer is complete. One of a known length that has no ids is no stream: that was all. An event stream is one whatever its
+    /// framing: those who write a few events an answer count on being asked again.
     fn completion(&self) -> Stop {
         let is_whole = self.head.as_ref().is_some_and(|head| head.field("Content-Length").is_some());
-        match &self.body {
-            Body::Read(reader) if is_whole && !reader.has_ids() => Stop::Exit(Exit::Done),
-            _ => Stop::Complete,
-        }
+        let has_ids = match &self.body {
+            // Of JSON only what has come can tell.
+            Body::Read(Reader::Objects(_)) => !self.sink.is_placeless,
+            Body::Read(reader) => reader.has_ids(),
+            _ => true,
+        };
+        if is_whole && !has_ids { Stop::Exit(Exit::Done) } else { Stop::Complete }
     }
 
     fn refusal(&self) -> Stop {

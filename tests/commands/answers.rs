@@ -103,6 +103,14 @@ fn every_framing_is_read_to_its_end() {
 }
 
 #[test]
+fn a_file_of_json_lines_is_printed_once() {
+    let file = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: 16\r\n\r\n{\"n\":1}\n{\"n\":2}\n";
+    let server = Scripted::new(vec![say(file)]);
+    let ended = run(&["subscribe", &server.url("/")], "");
+    assert_eq!((ended.code, ended.out.len(), ended.err.len()), (Some(0), 2, 0), "{ended:?}");
+}
+
+#[test]
 fn bytes_without_a_line_end_are_printed_at_once_and_a_cut_ends_their_line() {
     let server = Scripted::new(vec![
         say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
