@@ -15,7 +15,6 @@ pub(crate) enum Exit {
     /// Everything asked for was done.
     Done,
     /// This machine would not have it: a file, a socket, an input.
-    #[cfg(any(feature = "client", feature = "server"))]
     Failed,
     /// The command line was wrong.
     Usage,
@@ -41,7 +40,6 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            #[cfg(any(feature = "client", feature = "server"))]
             Exit::Failed => 1,
             Exit::Usage => 2,
             #[cfg(feature = "client")]

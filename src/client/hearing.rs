@@ -100,7 +100,8 @@ impl<'s> Hearing<'s> {
         loop {
             let heard = connection.hear(self.wait(), |piece| self.piece(piece));
             let flushed = self.sink.flush().map_err(Stop::from);
-            match (heard.and(flushed), &self.body) {
+            // What could not be printed counts for more than how it ended.
+            match (flushed.and(heard), &self.body) {
                 (Ok(()), _) => {}
                 // However it ends: what it was is known.
                 (Err(Stop::Broken(_)), Body::Refused(_)) => return self.refusal(),

@@ -63,6 +63,8 @@ struct Publisher {
     has_ended: bool,
     /// Why, if it was not simply the end.
     wrong: Option<String>,
+    /// Why answers are missing from standard output.
+    unprinted: Option<String>,
     /// When the next line may be taken.
     due: Instant,
     /// What keys begin with.
@@ -118,6 +120,7 @@ impl Publisher {
             input,
             has_ended: false,
             wrong: None,
+            unprinted: None,
             due: Instant::now(),
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -203,11 +206,20 @@ impl Publisher {
         for answer in answers {
             self.answered(&answer, &mut out);
         }
-        // A reader that has left does not keep messages from being published.
-        let _ = self.out.write(&out);
+        self.print(&out);
         match heard {
             Ok(()) => Ok(()),
             Err(broken) => self.recover(broken),
+        }
+    }
+
+    /// Prints answers. Neither a reader that has left nor a full disk keeps messages from being published; of a disk it is told in the end.
+    fn print(&mut self, out: &[u8]) {
+        match self.out.write(out) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.unprinted.get_or_insert_with(|| format!("cannot print: {error}"));
+            }
+            _ => {}
         }
     }
 
@@ -363,7 +375,7 @@ impl Publisher {
             return self.give_up(exit, &line, unheard);
         }
         self.progress.finish();
-        match self.wrong {
+        match self.wrong.or(self.unprinted) {
             Some(why) => Exit::Failed.saying(&format!("{why} ({} published)", published())),
             None => Exit::Done,
         }

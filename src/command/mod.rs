@@ -93,14 +93,21 @@ pub fn main() -> ExitCode {
         Asked::Subscribe(flags) => client::subscribe(*flags),
         #[cfg(feature = "client")]
         Asked::Publish(flags) => client::publish(*flags),
-        // A reader that has left, as `head` does, is no failure.
-        Asked::Text(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            Exit::Done
-        }
+        Asked::Text(text) => print(&text),
         Asked::Wrong(line) => Exit::Usage.saying(&line),
     };
     exit.into()
+}
+
+/// Prints a text. A reader that has left, as `head` does, is no failure; a full disk is one.
+fn print(text: &str) -> Exit {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Exit::Failed.saying(&format!("cannot print: {error}"))
+        }
+        _ => Exit::Done,
+    }
 }
 
 /// Reads the command line.

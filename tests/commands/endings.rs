@@ -83,12 +83,25 @@ fn a_reader_that_has_enough_ends_it_quietly_and_at_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_is_no_success() {
-    let server = Scripted::new(vec![hold(&format!("{EVENTS}data: x\n\n"))]);
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("'{}' subscribe {} >/dev/full", env!("CARGO_BIN_EXE_encke"), server.url("/"))]);
-    let ended = Running::of(shell).wait();
-    assert!(ended.code == Some(1) && ended.last_word().contains("cannot print"), "{ended:?}");
+    let server =
+        Scripted::new(vec![hold(&format!("{EVENTS}data: x\n\n")), hold(&format!("{EVENTS}data: x\n\n"))]);
+    let publisher = Server::start(&[]);
+    let channel = format!("http://{}/channels/news", publisher.address);
+    for arguments in [
+        format!("subscribe {}", server.url("/")),
+        // The message that is also the last one wanted.
+        format!("subscribe {} -n 1", server.url("/")),
+        format!("publish {channel} text --json"),
+        "man".to_owned(),
+    ] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("'{}' {arguments} >/dev/full", env!("CARGO_BIN_EXE_encke"))]);
+        let ended = Running::of(shell).wait();
+        assert!(
+            ended.code == Some(1) && ended.last_word().contains("cannot print"),
+            "{arguments}: {ended:?}"
+        );
+    }
 }
 
 #[test]
