@@ -29,7 +29,7 @@ Examples:
   tail -f access.log | encke publish 127.0.0.1:8080/channels/log
   encke publish 127.0.0.1:8080/channels/log - --rate 100 < access.log
 Exit codes: 0 done, 1 this machine, 2 command line, 3 unreachable, 4 unreadable,
-5 time is up, 130 Ctrl-C; for a status: 24 for 204, 44 for 404, 53 for 503";
+5 time is up, 130 Ctrl-C; for a status: 41 for 401, 44 for 404, 53 for 503";
 
 /// What is asked for, and how it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
