@@ -6,7 +6,8 @@
 //!
 //! Unlike `examples/chat` it has no thread: `publish` is a call away.
 //!
-//! Invariant: where publishing takes a key, who shows none has nothing published, not even a name.
+//! Invariant: where publishing takes a key, who shows none has nothing published, not even a name; and neither has a page of another
+//! site.
 //!
 //! Next: `words.rs`.
 
@@ -105,8 +106,9 @@ impl Chat {
         visitor: Visitor<'_>,
         ctx: &mut Ctx<'_, Pending>,
     ) {
-        // Others hear of who comes if all may publish: a name is text too.
-        let is_announced = policy.access.keys.is_none() || matches!(head.method(), "POST" | "PUT");
+        // Others hear of who comes if all may publish: a name is text too. Whose POST was let in may; of a GET nobody was asked.
+        let is_announced = matches!(head.method(), "POST" | "PUT")
+            || (policy.access.keys.is_none() && !is_sent_by_another_site(head));
         let outcome = match head.method() {
             "OPTIONS" => return options(head, METHODS, &visitor, ctx),
             "HEAD" => {
@@ -251,6 +253,12 @@ impl Chat {
             Rc::from,
         ))
     }
+}
+
+/// Whether a page from elsewhere has had its visitor's browser send this (Fetch Metadata): an image's address would be enough. A GET has
+/// no `Origin`.
+fn is_sent_by_another_site(head: &RequestHead<'_>) -> bool {
+    head.field("Sec-Fetch-Site").is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
 }
 
 /// Says the lines of a body with a length, all of which are said or none.

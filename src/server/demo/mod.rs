@@ -258,6 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_another_site_cannot_have_a_name_published_by_a_get() {
+        for (site, told) in [
+            ("", 1),
+            ("Sec-Fetch-Site: none\r\n", 1),
+            ("Sec-Fetch-Site: same-origin\r\n", 1),
+            ("Sec-Fetch-Site: cross-site\r\n", 0),
+            ("Sec-Fetch-Site: same-site\r\n", 0),
+        ] {
+            let mut server = server(Policy::for_tests());
+            let peer = server.connect();
+            let request = format!("GET /demo/chat/stream?user=buy-now HTTP/1.1\r\nHost: a\r\n{site}\r\n");
+            server.send(peer, request);
+            assert!(server.received(peer).contains("<title>Chat</title>"), "{site}");
+            assert_eq!(server.engine().core().hub().stats().published, told, "{site}");
+        }
+    }
+
+    #[test]
     fn where_publishing_takes_a_key_a_listeners_name_is_not_published() {
         for (keys, told) in [(None, 2), (Keys::parse(b"open-sesame").ok(), 0)] {
             let access = Access { keys, ..Access::default() };
