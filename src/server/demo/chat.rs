@@ -22,6 +22,7 @@ use super::super::reply::{NO_STORE, NOSNIFF, allow, refuse, respond, start};
 use super::super::routes::{Pending, Waiting, options};
 use super::Visit as DemoVisit;
 use super::random::refuse_data;
+use super::topics::LISTENERS_MAX;
 use super::words::{self, HTML, LINE_BYTES_MAX, Lines, Stop};
 use crate::engine::{Core, Ctx, End, HalfClose};
 use crate::error::Refusal;
@@ -59,11 +60,13 @@ pub(super) struct Chat {
     present: BTreeMap<Rc<str>, usize>,
     /// Numbers for guests and doors.
     count: u64,
+    /// How many listen here, whatever they call themselves: each coming and going is told to all of them.
+    guests: usize,
 }
 
 impl Default for Chat {
     fn default() -> Chat {
-        Chat { html: WireFormat::STREAM, present: BTreeMap::new(), count: 0 }
+        Chat { html: WireFormat::STREAM, present: BTreeMap::new(), count: 0, guests: 0 }
     }
 }
 
@@ -180,7 +183,11 @@ impl Chat {
         visitor: &Visitor<'_>,
         ctx: &mut Ctx<'_, Pending>,
     ) -> Result<(), Refusal> {
+        if self.guests == LISTENERS_MAX {
+            return Err(Refusal::new(503, "as many are in the chat as may; try again in a moment"));
+        }
         ctx.subscribe(channels, Since::Start, self.html).map_err(publish::refusal)?;
+        self.guests += 1;
         // A silent chat is still one. Who is gone without a word is found by the heartbeats.
         ctx.set_timeout(Duration::ZERO);
         let _ = start(ctx, visitor, 200, &FIELDS);
@@ -218,6 +225,7 @@ impl Chat {
     /// The servlet's END: the tags, unless the answer broke, and the name leaves the list.
     pub(super) fn end(&mut self, visit: Visit, why: End, ctx: &mut Ctx<'_, Pending>) {
         let Visit::Here(guest) = visit else { return };
+        self.guests -= 1;
         if why != End::Failed {
             let _ = ctx.write(TAIL);
         }

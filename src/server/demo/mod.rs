@@ -11,7 +11,8 @@
 //! `routes.rs` calls. Like the rest of the server it is written against the public API.
 //!
 //! What a stranger can have the server do here is bounded: [`topics::MESSAGES_PER_SECOND_MAX`] messages a second however many listen,
-//! and [`topics::LISTENERS_MAX`] who do; [`random::SENDERS_MAX`] streams of numbers; in the chat, what any channel allows.
+//! and [`topics::LISTENERS_MAX`] who do, and as many in the chat, which
+//! otherwise is a channel like any; [`random::SENDERS_MAX`] streams of numbers.
 //! Invariant: while nobody listens there is no alarm, and nothing wakes.
 //!
 //! Next: `pages.rs`, `stream.rs`, `topics.rs`, `random.rs`, `chat.rs`.
@@ -219,6 +220,18 @@ mod tests {
         assert!((15..=18).contains(&published), "{published} messages in ten seconds");
         server.close(peers[0]);
         let next = server.get("/demo/stream?topic=orders");
+        assert!(server.received(next).starts_with("HTTP/1.1 200 "));
+    }
+
+    #[test]
+    fn the_chat_has_room_for_so_many_and_again_when_somebody_leaves() {
+        let mut server = server(Policy::for_tests());
+        let guests: Vec<Peer> =
+            (0..topics::LISTENERS_MAX).map(|_| server.get("/demo/chat/stream?user=ann")).collect();
+        let late = server.get("/demo/chat/stream");
+        assert!(server.received(late).starts_with("HTTP/1.1 503 "));
+        server.close(guests[0]);
+        let next = server.get("/demo/chat/stream");
         assert!(server.received(next).starts_with("HTTP/1.1 200 "));
     }
 

@@ -37,6 +37,7 @@ let until = null          // the id with which the stream has caught up
 let heard = 0             // when the leader last gave a sign of life, or the stream a message
 let patience = 0          // for how long it may be silent, where there are no locks
 let retry = 0
+let beat = 0              // the leader's timer
 let state = { word: 'waiting', missed: 0, missedAt: 0, opened: 0, windows: 1, leads: false, hears: [] }
 
 // ---- for pages
@@ -146,8 +147,7 @@ function lead() {
   // It may have come last and have heard no greeting.
   say({ kind: 'who' })
   open()
-  const timer = setInterval(() => {
-    if (!leads) return clearInterval(timer)
+  beat = setInterval(() => {
     for (const [id, other] of windows) if (Date.now() - other.seen > FORGOTTEN) windows.delete(id)
     if (!navigator.locks) setState({})
     // Nobody tells a machine that slept that its connection is gone. A topic that should tick does.
@@ -158,6 +158,7 @@ function lead() {
 
 function resign() {
   leads = false
+  clearInterval(beat)
   if (source) source.close()
   source = null
   elect()

@@ -106,11 +106,15 @@ export async function post(path, body, headers = {}) {
     const text = await answer.text()
     if (answer.ok) return { ok: true, text }
     if (answer.status === 401) return { ok: false, text: key ? 'this server does not know that key' : 'publishing takes a key here; put yours in' }
-    const why = JSON.parse(text).error
-    return { ok: false, text: `${answer.status}: ${why}` }
+    return { ok: false, text: `${answer.status}: ${reason(text)}` }
   } catch {
     return { ok: false, text: 'the server was not reached; try again' }
   }
+}
+
+/// What a refusal says. One that is not the server's own, such as a proxy's page, says only its status.
+function reason(text) {
+  try { return JSON.parse(text).error } catch { return 'no reason was given' }
 }
 
 /// Shows an answer below its form.
