@@ -2,7 +2,8 @@
 //!
 //! `subscribe.rs` and `publish.rs` call. HTTP itself is `http/peer`'s; here are sockets that block.
 //!
-//! Invariant: nothing waits longer than it was told, unless it was told to.
+//! Invariant: nothing waits longer than it was told, but for the lookup of a name and for a Unix socket whose server accepts nobody; a
+//! signal or `--timeout` ends those.
 //! Not here: whether to try again (`subscribe.rs`, `publish.rs`).
 //!
 //! Next: `sse.rs`.

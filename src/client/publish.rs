@@ -34,6 +34,11 @@ use crate::exit::Exit;
 /// So many bytes may be on their way, unless they are one message: what is sent again has to be kept.
 const UNDER_WAY_BYTES_MAX: usize = 1 << 20;
 
+/// What a message counts for there: its text, and about what its head takes.
+fn weight(line: &Line) -> usize {
+    line.text.len() + 256
+}
+
 /// What a server still has to say that no longer reads is not worth more.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
@@ -171,7 +176,7 @@ impl Publisher {
             match line {
                 Ok(Ok(line)) => {
                     let key = format!("{}-{}", self.run, line.number);
-                    self.queue_bytes += line.text.len();
+                    self.queue_bytes += weight(&line);
                     self.queue.push_back(Message { line, key });
                     if let Some(rate) = self.flags.rate {
                         // What was not used is not saved up.
@@ -253,7 +258,7 @@ impl Publisher {
     /// The oldest message on its way is answered.
     fn answered(&mut self, answer: &Answer, out: &mut Vec<u8>) {
         let Some(message) = self.queue.pop_front() else { return };
-        self.queue_bytes -= message.line.text.len();
+        self.queue_bytes -= weight(&message.line);
         self.sent -= 1;
         match answer.status {
             200..300 => {
@@ -315,7 +320,7 @@ impl Publisher {
     /// The server was busy: what it did not take comes first, a little later and on another connection.
     fn turn_back(&mut self) -> Result<(), Exit> {
         while let Some(message) = self.later.pop_back() {
-            self.queue_bytes += message.line.text.len();
+            self.queue_bytes += weight(&message.line);
             self.queue.push_front(message);
         }
         self.connection = None;

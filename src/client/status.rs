@@ -46,11 +46,16 @@ pub(crate) fn sentence(status: u16, body: &[u8]) -> String {
         // A page for people has nothing for a terminal.
         Err(_) => text.lines().next().filter(|line| !line.trim_start().starts_with('<')).map(str::to_owned),
     };
-    let said = said.map(|said| said.chars().filter(|c| !c.is_control()).take(300).collect::<String>());
+    let said = said.map(|said| printable(&said));
     match said.filter(|said| !said.trim().is_empty()) {
         Some(said) => format!("answers {status}, {}: {said}", words(status)),
         None => format!("answers {status}, {}", words(status)),
     }
+}
+
+/// What a server said, for a terminal: no byte of it steers that, and it is no longer than can be read.
+pub(crate) fn printable(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// Whether the same request may succeed a little later.

@@ -26,7 +26,7 @@ use super::flags::{CallFlags, Mode, SubscribeFlags};
 use super::hearing::{Hearing, Method, Stop};
 use super::messages::Halt;
 use super::sink::{Form, Sink};
-use super::status::is_passing;
+use super::status::{is_passing, printable};
 use crate::exit::Exit;
 use crate::http::peer::{Request, RequestBody};
 
@@ -146,7 +146,7 @@ impl Session {
                         Err(why) => {
                             return Stop::Refused {
                                 status: 300,
-                                line: format!("is now at {location}: {why}"),
+                                line: printable(&format!("is now at {location}: {why}")),
                                 asked: None,
                             };
                         }
