@@ -12,20 +12,24 @@ use encke::time::Instant;
 
 use crate::history::{Entry, Fact, Heard, Sample};
 use crate::oracle::{Verdict, answers};
-use crate::record::Record;
+use crate::record::{Ended, Publication, Record};
 use crate::words::{self, Word};
 
-/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames; and cutting
-/// those who hold frames goes on over some turns.
+/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames, and the newest is
+/// an earlier one when its channel was ended; and cutting those who hold frames goes on over some turns.
 pub(crate) fn memory(samples: &[Sample], record: &Record<'_>, bytes_max: usize) -> Verdict {
     const OVER_MAX: Duration = Duration::from_millis(20);
-    let mut published = record.publications.iter().peekable();
-    let (mut newest, mut over_since) = (0, None);
+    let (mut published, mut over_since) = (0, None);
     for sample in samples {
-        while let Some(message) = published.next_if(|message| message.at <= sample.at) {
-            newest = message.data.len();
-        }
-        if sample.memory <= bytes_max || sample.messages <= 1 && sample.memory <= bytes_max + cost(newest) {
+        published +=
+            record.publications[published..].iter().take_while(|message| message.at <= sample.at).count();
+        let is_ended = |message: &&Publication<'_>| {
+            let ends = |end: &Ended<'_>| (end.channel, end.life) == (message.channel, message.life);
+            record.ends.iter().any(|end| end.at <= sample.at && ends(end))
+        };
+        let newest = record.publications[..published].iter().rev().find(|message| !is_ended(message));
+        let most = bytes_max + newest.map_or(0, |message| cost(message.data.len()));
+        if sample.memory <= bytes_max || sample.messages <= 1 && sample.memory <= most {
             over_since = None;
             continue;
         }
