@@ -236,6 +236,8 @@ fn set_inherited_options(socket: SockRef<'_>, write_timeout: Duration) -> io::Re
         // What is not yet sent is bounded: a reader that stops holds kilobytes of the kernel's memory, not megabytes.
         socket.set_tcp_notsent_lowat(128 * 1024)?;
     }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = write_timeout; // There the engine's own write timeout and the probes have to do.
     Ok(())
 }
 
