@@ -2,12 +2,15 @@
 //!
 //! The links lie in memory and the time is a number, so a driver's worst moment is one line.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::io;
 
-use encke::engine::Readiness;
+use encke::engine::{More, Moved, Readiness, Stall, Transport};
 use encke::testing::{Link, OnEvent};
 use encke::time::{Instant, Now};
-use encke::{ConnectionId, Ctx, Engine, Event, ExchangeId, Handler, Limits, Message, Since, WireFormat};
+use encke::{
+    Cause, ConnectionId, Ctx, Engine, Event, ExchangeId, Handler, Limits, Message, Since, WireFormat,
+};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -165,4 +168,66 @@ fn what_is_published_behind_a_write_does_not_overtake_it() {
     for (id, _) in peers {
         assert_eq!(body(&mut engine, id), "5\r\nfirst\r\n5\r\nthen\n\r\n");
     }
+}
+
+/// A socket whose peer stopped reading, and which the kernel gives up when it has waited long enough (`TCP_USER_TIMEOUT`).
+#[derive(Default)]
+struct GivenUp {
+    request: &'static [u8],
+    is_full: bool,
+    is_given_up: bool,
+}
+
+impl Transport for GivenUp {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Moved> {
+        if self.is_given_up {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let bytes = std::mem::take(&mut self.request);
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(Moved { bytes: bytes.len(), more: More::No })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<Moved> {
+        match self.is_full {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(Moved { bytes: bytes.len(), more: More::Yes }),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn break_off(&mut self) {}
+}
+
+#[test]
+fn a_reader_whom_the_kernel_gives_up_first_counts_as_one_who_does_not_read() {
+    let told = RefCell::new(Vec::new());
+    let note = OnEvent(|event: Event<'_>, ctx: &mut Ctx<'_, ()>| match event {
+        Event::Error(cause) => told.borrow_mut().push(cause),
+        other => listen(other, ctx),
+    });
+    let mut engine = Engine::new(note, Limits::default(), 1, at(0)).expect("limits that can work");
+    let readable = Readiness { readable: true, ..Readiness::default() };
+    // One who is owed something and does not take it, and one who is owed nothing.
+    for is_full in [true, false] {
+        let socket = GivenUp { request: GET, ..GivenUp::default() };
+        let id = engine.open(socket, at(0)).ok().expect("there is room");
+        engine.ready(id, readable, at(0));
+        engine.transport_mut(id).expect("it is open").is_full = is_full;
+        engine
+            .run(at(0), |_, core| core.publish("news", Message::new("Hello")).map(drop))
+            .expect("a good name");
+        engine.turn(at(0));
+        engine.transport_mut(id).expect("it is open").is_given_up = true;
+        engine.ready(id, readable, at(1));
+        assert!(engine.next_closed().is_some());
+    }
+    assert_eq!(*told.borrow(), [Cause::Stalled(Stall::Reading), Cause::Disconnected]);
+    assert_eq!(engine.core().counters().cuts, 1);
 }

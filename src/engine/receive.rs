@@ -20,7 +20,7 @@ use super::Engine;
 use super::bodies::TOO_LARGE;
 use super::connection::{Continue, Fate, Form, Input, Life, Method, PeerSide, Reading};
 use super::core::Core;
-use super::event::{Cause, Event};
+use super::event::{Cause, Event, Stall};
 use super::exchange::call;
 use super::halves::{Arrival, Receiving, Sending};
 use super::handler::Handler;
@@ -149,6 +149,9 @@ impl<T: Transport, H: Handler> Engine<T, H> {
     pub(crate) fn lose(&mut self, slot: u32, error: &io::Error) {
         let cause = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::Reset,
+            // The kernel has waited for the peer too, and counts from the last byte that it took, where we count from the last that the
+            // kernel did.
+            io::ErrorKind::TimedOut if self.core.at(slot).is_blocked() => Cause::Stalled(Stall::Reading),
             _ => Cause::Disconnected,
         };
         self.core.at_mut(slot).peer = PeerSide::Closed;
