@@ -69,7 +69,13 @@ impl Connection {
                     .to_socket_addrs()
                     .map_err(|_| Broken::Unreachable(format!("the name {} is unknown", address.host().0)))?
                     .collect();
-                Stream::Tcp(connect(&found, wait).map_err(unreachable)?)
+                let port = address.host().1;
+                Stream::Tcp(connect(&found, wait).map_err(|error| match error.kind() {
+                    io::ErrorKind::ConnectionRefused => {
+                        Broken::Unreachable(format!("nobody listens on port {port} there"))
+                    }
+                    _ => unreachable(error),
+                })?)
             }
         };
         Ok(Connection { stream, reader: ResponseReader::new(), buffer: vec![0; BUFFER_BYTES].into() })

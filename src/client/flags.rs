@@ -19,17 +19,21 @@ Examples:
   encke subscribe http://127.0.0.1:8080/channels/news
   encke subscribe 127.0.0.1:8080/channels/news -n 1 --timeout 30s
   encke subscribe 127.0.0.1:8080/channels/news --json | jq .data
-  encke subscribe http://127.0.0.1:8080/testComet.do --form requestInfo=hello
-Exit codes: 0 done, 1 this machine, 2 command line, 3 unreachable, 4 unreadable,
-5 time is up, 130 Ctrl-C; for a status: 24 for 204, 44 for 404, 53 for 503";
+  encke subscribe http://127.0.0.1:8080/testComet.do --form user=ann
+
+Exit codes: 0 done, 1 this machine, 2 command line, 3 unreachable,
+4 unreadable, 5 time is up, 130 Ctrl-C; for a status: 24 for 204,
+44 for 404, 53 for 503";
 
 pub(crate) const PUBLISH_EXAMPLES: &str = "\
 Examples:
   encke publish http://127.0.0.1:8080/channels/news 'Hello'
   tail -f access.log | encke publish 127.0.0.1:8080/channels/log
   encke publish 127.0.0.1:8080/channels/log - --rate 100 < access.log
-Exit codes: 0 done, 1 this machine, 2 command line, 3 unreachable, 4 unreadable,
-5 time is up, 130 Ctrl-C; for a status: 41 for 401, 44 for 404, 53 for 503";
+
+Exit codes: 0 done, 1 this machine, 2 command line, 3 unreachable,
+4 unreadable, 5 time is up, 130 Ctrl-C; for a status: 41 for 401,
+44 for 404, 53 for 503";
 
 /// What is asked for, and how it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,7 +57,7 @@ pub(crate) struct SubscribeFlags {
     /// How to listen [default: as the answer's type says]
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<Mode>,
-    /// Begin behind the message with this id
+    /// Begin behind the message with this id; 0-0: all there is
     #[arg(long, value_name = "ID", value_parser = text_of_a_field)]
     pub(crate) since: Option<String>,
     /// Ask with a POST of this form; repeatable

@@ -93,7 +93,7 @@ impl Sink {
             Told::Raw(bytes) => self.raw(bytes),
             Told::Gap(id) => {
                 self.notice("gap", id);
-                self.say("messages are missing here: the server no longer has them")
+                self.say("messages are missing here: the server does not have them, or does not know that id")
             }
             Told::End(id) => {
                 self.notice("end", id);

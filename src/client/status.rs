@@ -19,7 +19,7 @@ pub(crate) fn words(status: u16) -> &'static str {
         204 => "there is nothing to hear and no need to come back",
         _ if status / 100 == 3 => "it is elsewhere",
         400 => "the request is not understood",
-        401 => "a key is needed, see --key-file",
+        401 => "a key is needed that the server knows, see --key-file",
         403 => "this is not allowed",
         404 => "there is nothing of this name",
         405 => "there is nothing to be done like this",

@@ -43,6 +43,11 @@ pub(crate) fn manual(command: Option<&str>) -> Result<String, String> {
     let source = concat!("encke ", env!("CARGO_PKG_VERSION"));
     let rendered = clap_mangen::Man::new(page).source(source).render(&mut text);
     rendered.map_err(|error| format!("the page cannot be written: {error}"))?;
-    // What stands at the end of each help are examples, and they have a section of their own.
-    Ok(String::from_utf8_lossy(&text).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"))
+    // What stands at the end of each help are examples: they have a section of their own, whose lines stay as they are.
+    let text = String::from_utf8_lossy(&text);
+    let Some((before, after)) = text.split_once(".SH EXTRA\nExamples:\n") else {
+        return Ok(text.into_owned());
+    };
+    let (examples, rest) = after.split_once("\n.SH").unwrap_or((after, ""));
+    Ok(format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n.SH{rest}"))
 }

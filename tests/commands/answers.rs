@@ -12,7 +12,7 @@ fn each_status_has_words_and_a_code_of_its_own() {
     for (status, code, word) in [
         (204, 24, "no need to come back"),
         (400, 40, "not understood"),
-        (401, 41, "a key is needed"),
+        (401, 41, "a key is needed that the server knows"),
         (403, 43, "not allowed"),
         (404, 44, "nothing of this name"),
         (410, 44, "gone"),

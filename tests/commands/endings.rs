@@ -121,7 +121,7 @@ fn an_address_that_has_never_worked_is_told_at_once() {
         let ended = run(&[command, &nobody()], "text\n");
         let line = ended.last_word();
         assert!(
-            ended.code == Some(3) && line.contains("cannot be reached: nobody listens there"),
+            ended.code == Some(3) && line.contains("cannot be reached: nobody listens on port"),
             "{ended:?}"
         );
         let ended = run(&[command, "http://no..name.invalid/x"], "text\n");
@@ -136,9 +136,9 @@ fn an_address_is_waited_for_if_that_is_wanted() {
     let address = nobody();
     let port = address.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a port");
     let mut listening = start(&["subscribe", &address, "--keep-trying", "--retry", "5ms", "-v"]);
-    listening.says("nobody listens there");
+    listening.says("nobody listens on port");
     let mut publishing = start(&["publish", &address, "Hello", "--keep-trying", "--retry", "5ms"]);
-    publishing.says("nobody listens there");
+    publishing.says("nobody listens on port");
     publishing.signal("STOP");
     let server = Server::start_at(&format!("127.0.0.1:{port}"), &[]);
     server.until_metric("encke_subscribers", 1.0);

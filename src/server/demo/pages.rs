@@ -55,9 +55,11 @@ macro_rules! script {
 }
 
 /// What documents refer to.
-const FILES: [(&str, &str, &str); 12] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("/demo/encke.css", "text/css; charset=utf-8", include_str!("../pages/encke.css")),
     ("/demo/comet.svg", "image/svg+xml", include_str!("../pages/comet.svg")),
+    // What a browser asks for beside a page without an icon, such as the text below.
+    ("/favicon.ico", "image/svg+xml", include_str!("../pages/comet.svg")),
     ("/demo/http.txt", "text/plain; charset=utf-8", include_str!("../../../docs/http.md")),
     script!("live"),
     script!("page"),
