@@ -175,6 +175,9 @@ impl<'s> Hearing<'s> {
             self.sink.tell(Told::Gap(None))?;
         }
         self.sink.is_placeless = false;
+        if media == "text/html" && text("Content-Length").is_some() && self.flags.mode.is_none() {
+            self.sink.say("this is a page and no stream; a channel's address ends in /channels/NAME")?;
+        }
         if self.flags.call.verbose {
             let line = format!(
                 "{} answers {}, {}",

@@ -40,6 +40,23 @@ fn each_status_has_words_and_a_code_of_its_own() {
     }
 }
 
+#[test]
+fn a_page_is_printed_and_said_to_be_one_and_an_endless_document_is_not() {
+    let server = Scripted::new(vec![say(&answer(
+        200,
+        "Content-Type: text/html; charset=utf-8\r\n",
+        "<p>Hello</p>\n",
+    ))]);
+    let ended = run(&["subscribe", &server.url("/")], "");
+    assert_eq!((ended.code, ended.out), (Some(0), vec!["<p>Hello</p>".to_owned()]));
+    assert!(ended.err.iter().any(|line| line.contains("a page and no stream")), "{:?}", ended.err);
+
+    let endless = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\na\r\n<p>Hi</p>\n\r\n";
+    let server = Scripted::new(vec![hold(endless)]);
+    let ended = run(&["subscribe", &server.url("/"), "-n", "1"], "");
+    assert_eq!((ended.code, ended.out, ended.err), (Some(0), vec!["<p>Hi</p>".to_owned()], vec![]));
+}
+
 /// What Tomcat sends for the articles' `TestComet`.
 const SERVLET: &str = "HTTP/1.1 200 OK\r\nServer: Apache-Coyote/1.1\r\nTransfer-Encoding: chunked\r\nDate: Tue, 24 Nov 2026 00:00:00 GMT\r\n\r\n\
     a\r\nrandom:7\r\n\r\na\r\nrandom:1\r\n\r\n";
