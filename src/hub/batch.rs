@@ -149,6 +149,8 @@ pub(crate) struct Source<'s> {
 pub(crate) struct SharedBatch {
     /// Of what it is; none for a notice, which is not shared.
     key: Option<Key>,
+    /// Of what none can be made, because the first message cannot be encoded: all who stand there are told without trying again.
+    broken: Option<Key>,
     parts: Vec<Part>,
     wrapping: Wrapping,
     /// Only to notice a caller who confuses subscribers.
@@ -165,6 +167,7 @@ impl SharedBatch {
     pub(crate) fn new(bytes_max: usize) -> SharedBatch {
         SharedBatch {
             key: None,
+            broken: None,
             parts: Vec::new(),
             wrapping: Wrapping::Chunked,
             lent_to: u32::MAX,
@@ -205,6 +208,9 @@ impl SharedBatch {
         let (audience, end) = (source.number, source.audience.end);
         let is_told = source.is_told;
         let key = Key { audience, from: by.cursor, end, limit, is_told, dress: by.dress, bytes_max };
+        if self.broken == Some(key) {
+            return None;
+        }
         if self.key != Some(key) {
             self.fill(&key, source);
         }
@@ -260,21 +266,22 @@ impl SharedBatch {
 
     /// Notes that a channel has lost everything through this number. A batch that begins before it may have lost its first messages.
     pub(crate) fn note_trimmed(&mut self, through: u64) {
-        if self.key.is_some_and(|key| key.from < through) {
-            self.key = None;
+        for key in [&mut self.key, &mut self.broken] {
+            key.take_if(|key| key.from < through);
         }
     }
 
     /// Lets go of what is kept.
     pub(crate) fn forget(&mut self) {
         self.key = None;
+        self.broken = None;
         self.parts = Vec::new();
         self.joined = Vec::new();
     }
 
     /// Lets go of it if it is of this audience, whose number another may have soon.
     pub(crate) fn forget_audience(&mut self, number: u32) {
-        if self.key.is_some_and(|key| key.audience == number) {
+        if [self.key, self.broken].into_iter().flatten().any(|key| key.audience == number) {
             self.forget();
         }
     }
@@ -331,7 +338,9 @@ impl SharedBatch {
             }
             self.push(seq, frame);
         }
-        self.key = (!self.parts.is_empty()).then_some(*key);
+        let is_broken = self.parts.is_empty();
+        self.key = (!is_broken).then_some(*key);
+        self.broken = is_broken.then_some(*key);
         if let [first, .., last] = &self.parts[..] {
             debug_assert!(first.seq < last.seq, "merged by number");
             self.joined.reserve_exact(last.end);

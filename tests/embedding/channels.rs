@@ -1,6 +1,6 @@
 //! What a host may do with channels that nobody would expect, and what comes of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use encke::testing::{OnEvent, Server};
@@ -26,9 +26,15 @@ fn an_encoder_that_writes_nothing_does_not_break_the_stream() {
     assert_eq!(sent.matches("1\r\n\n\r\n").count(), 3, "a line feed for each: {sent:?}");
 }
 
+thread_local! {
+    /// How often it was tried to encode the message that cannot be.
+    static TRIES: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Writes what it can and panics at one message.
 fn fragile(message: &MessageView<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(message.data.as_bytes());
+    TRIES.set(TRIES.get() + usize::from(message.data == "poison"));
     assert!(message.data != "poison", "on purpose");
 }
 
@@ -94,6 +100,20 @@ fn an_encoder_that_panics_costs_those_who_need_it_their_exchange_and_nobody_else
     server.run(|_, core| core.publish("news", Message::new("poison"))).expect("there is room");
     assert_eq!(server.answers(again).expect("this is HTTP")[0].head.status, 500);
     assert!(!server.is_open(late));
+    let next = server.get("/");
+    server.run(|_, core| core.publish("news", Message::new("well"))).expect("there is room");
+    assert_eq!(server.answers(next).expect("this is HTTP")[0].text(), "well");
+}
+
+#[test]
+fn an_encoder_that_panics_is_not_tried_for_each_who_needs_it() {
+    let mut server = Server::new(Listeners { fragile: None, told: Vec::new() }, Limits::default());
+    server.allow_panics();
+    let peers: Vec<_> = (0..50).map(|_| server.get("/")).collect();
+    server.run(|_, core| core.publish("news", Message::new("poison"))).expect("there is room");
+    assert!(peers.iter().all(|&peer| !server.is_open(peer)));
+    assert_eq!((TRIES.get(), server.engine().core().counters().panics), (1, 50));
+    // What comes next is another batch.
     let next = server.get("/");
     server.run(|_, core| core.publish("news", Message::new("well"))).expect("there is room");
     assert_eq!(server.answers(next).expect("this is HTTP")[0].text(), "well");
