@@ -15,8 +15,8 @@ use crate::oracle::{Verdict, answers};
 use crate::record::{Ended, Publication, Record};
 use crate::words::{self, Word};
 
-/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames, and the newest is
-/// an earlier one when its channel was ended; and cutting those who hold frames goes on over some turns.
+/// What is held is within the bound after each turn. Only the newest message stays whatever it costs, with its frames: that of a channel
+/// that was ended until everybody has it, and then an earlier one. And cutting those who hold frames goes on over some turns.
 pub(crate) fn memory(samples: &[Sample], record: &Record<'_>, bytes_max: usize) -> Verdict {
     const OVER_MAX: Duration = Duration::from_millis(20);
     let (mut published, mut over_since) = (0, None);
@@ -27,8 +27,9 @@ pub(crate) fn memory(samples: &[Sample], record: &Record<'_>, bytes_max: usize) 
             let ends = |end: &Ended<'_>| (end.channel, end.life) == (message.channel, message.life);
             record.ends.iter().any(|end| end.at <= sample.at && ends(end))
         };
-        let newest = record.publications[..published].iter().rev().find(|message| !is_ended(message));
-        let most = bytes_max + newest.map_or(0, |message| cost(message.data.len()));
+        let mut newest_first = record.publications[..published].iter().rev();
+        let stays = newest_first.clone().take(1).chain(newest_first.find(|message| !is_ended(message)));
+        let most = bytes_max + stays.map(|message| cost(message.data.len())).max().unwrap_or(0);
         if sample.memory <= bytes_max || sample.messages <= 1 && sample.memory <= most {
             over_since = None;
             continue;

@@ -165,7 +165,8 @@ mod tests {
         let peer = server.get("/demo/stream?topic=stats&topic=clock&topic=quotes&topic=orders&topic=random");
         server.advance(10 * SECOND);
         let published = server.engine().core().hub().stats().published;
-        assert!((70..=110).contains(&published), "{published} messages in ten seconds");
+        // Seventy and twenty ticks, or more: the clock asks what time it is, and in this time that goes by at once it is told the same.
+        assert!((70..=130).contains(&published), "{published} messages in ten seconds");
         server.close(peer);
         // Rest, for who comes back with its cursor; and then nothing.
         server.advance(3 * SECOND);
