@@ -3,8 +3,9 @@
 mod support;
 
 use std::process::Stdio;
+use std::time::Instant;
 
-use support::{Peer, Server, encke, get, id_of, publish, refused};
+use support::{PATIENCE, Peer, Server, encke, get, id_of, publish, refused};
 
 #[test]
 fn everybody_who_listens_gets_what_a_third_publishes() {
@@ -188,9 +189,21 @@ fn who_stops_the_command_and_lets_it_go_on_finds_it_as_it_was() {
     // As Ctrl-Z and `fg` do. Linux interrupts a wait for events with it, also of a process that handles neither signal.
     for message in ["one", "two", "three"] {
         server.signal("STOP");
+        until_stopped(server.id());
         server.signal("CONT");
         publish(server.address, "news", message);
         stream.until(&format!("{message}\n\r\n"));
+    }
+}
+
+/// A stop that goes on before it has begun interrupts nothing.
+fn until_stopped(process: u32) {
+    let begun = Instant::now();
+    let state = || std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Where there is no such file the signals have to do.
+    while std::path::Path::new("/proc/self/stat").exists() && !state().contains(") T ") {
+        assert!(begun.elapsed() < PATIENCE, "it does not stop: {}", state());
+        std::thread::yield_now();
     }
 }
 
