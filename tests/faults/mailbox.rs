@@ -11,7 +11,7 @@ use encke::{Core, Limits, PostError, Remote};
 use crate::embedder::{Embedder, Unruly};
 use crate::machine::{KIB, MIB, pause, user_bytes};
 use crate::support::{Peer, get};
-use crate::visitor::{Side, compare, paced};
+use crate::visitor::{Side, compare, floor, paced};
 use crate::{Form, alone, tell};
 
 /// Threads that post: more of them would measure the machine's scheduler.
@@ -68,7 +68,7 @@ fn a_flooded_mailbox_gives_back_what_it_has_no_room_for_and_peers_are_served() {
     };
     let before = user_bytes(std::process::id());
     let mut most = 0;
-    let (quiet, flooded) = compare(|side| {
+    let (quiet, flooded) = compare(floor(), |side| {
         if side == Side::Peace {
             return paced(duration, visit);
         }

@@ -113,7 +113,7 @@ pub(crate) enum Side {
 /// Measures peace and attack in alternation. Whoever is attacked hardly notices: the median of its p99 is within three times that of the
 /// unattacked. Gives both medians.
 #[track_caller]
-pub(crate) fn compare(mut measure: impl FnMut(Side) -> Latencies) -> (Latencies, Latencies) {
+pub(crate) fn compare(floor: Duration, mut measure: impl FnMut(Side) -> Latencies) -> (Latencies, Latencies) {
     let mut tried = Vec::new();
     for _ in 0..TRIES {
         let (mut peace, mut attack) = (Vec::new(), Vec::new());
@@ -123,7 +123,7 @@ pub(crate) fn compare(mut measure: impl FnMut(Side) -> Latencies) -> (Latencies,
         }
         let (quiet, attacked) = (median(&peace), median(&attack));
         let is_told = Form::of_this_run() == Form::Short || quiet.p99 < TOO_BUSY;
-        if is_told && attacked.p99 <= quiet.p99.max(floor()) * TIMES_MAX {
+        if is_told && attacked.p99 <= quiet.p99.max(floor) * TIMES_MAX {
             return (quiet, attacked);
         }
         tried.push((quiet, attacked));
