@@ -62,16 +62,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::sender::{MessageSender, Queue, Word};
-use self::words::{HTML, LINE_BYTES_MAX, Lines, Stop};
+use self::words::{HTML, LINE_BYTES_MAX, Lines, NOTHING, Stop, said};
 
 /// What people say, and what the room says of who comes and goes: two channels, so that a crowd at the door pushes nothing out that was
 /// said. Whoever is here hears both, in one order.
 const SAID: &str = "said";
 const ROOM: &str = "room";
 
-/// A body with a length, and its lines.
+/// A body with a length.
 const POST_BYTES_MAX: u64 = 64 * 1024;
-const POST_LINES_MAX: usize = 64;
 
 /// The timer of a talker whose lines found no room.
 const GO_ON: u64 = 0;
@@ -401,29 +400,6 @@ fn tell(text: &str, core: &mut Core) -> Result<(), encke::WriteError> {
     core.publish(ROOM, Message { event: Some("room"), ..Message::new(text) }).map(drop)
 }
 
-/// The lines of a body with a length, all of which are said or none.
-fn said(body: &[u8], is_form: bool) -> Result<Vec<String>, Refusal> {
-    let text = if is_form {
-        form::find(body, "message")?.ok_or(Refusal::new(400, "the form has no message"))?.into_owned()
-    } else {
-        str::from_utf8(body).map_err(|_| Refusal::new(400, "the text is not UTF-8"))?.to_owned()
-    };
-    let mut lines = Lines::default();
-    lines.add(text.as_bytes());
-    lines.end();
-    let mut texts = Vec::new();
-    let taken = lines.hand_over(|line| {
-        texts.push(line.to_owned());
-        if texts.len() > POST_LINES_MAX { Err(Stop::Full) } else { Ok(()) }
-    });
-    match taken {
-        Ok(()) if texts.is_empty() => Err(NOTHING),
-        Ok(()) => Ok(texts),
-        Err(Stop::TooLong) => Err(Refusal::new(413, "a line is longer than 4096 bytes")),
-        Err(Stop::Full) => Err(Refusal::new(413, "more than 64 lines at once; send them chunked")),
-    }
-}
-
 /// Whether a body may be said here. Pages of others can post forms and text to this machine, and browsers say whose page it was.
 fn check_sender(head: &RequestHead<'_>) -> Result<(), Refusal> {
     if let Some(origin) = head.field_str("Origin") {
@@ -441,7 +417,6 @@ fn check_sender(head: &RequestHead<'_>) -> Result<(), Refusal> {
     }
 }
 
-const NOTHING: Refusal = Refusal::new(400, "there is nothing in it");
 const NOT_ALLOWED: Refusal = Refusal::new(405, "listen with GET, speak with POST");
 const TOO_MUCH: Refusal = Refusal::new(503, "more is said than can be heard; try again in a moment");
 

@@ -4,13 +4,20 @@
 //!
 //! Next: nothing; the chat ends here.
 
-use encke::{Format, MessageView, Notice};
+use encke::http::form;
+use encke::{Format, MessageView, Notice, Refusal};
 
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 32;
 
 /// The longest line, in bytes: what of a line has come is held until its end comes.
 pub(crate) const LINE_BYTES_MAX: usize = 4096;
+
+/// The most lines of a body with a length.
+const POST_LINES_MAX: usize = 64;
+
+/// What a body without a line in it is answered.
+pub(crate) const NOTHING: Refusal = Refusal::new(400, "there is nothing in it");
 
 /// A name out of what a peer calls itself; `None` if nothing is left of it.
 ///
@@ -40,6 +47,32 @@ fn notice(notice: Notice, _: encke::MessageId, out: &mut Vec<u8>) {
         Notice::Gap => b"<i>what was said before is no longer held</i><br>\n",
         Notice::End => b"<i>you have left</i><br>\n",
     });
+}
+
+/// The lines of a body with a length, all of which are said or none.
+pub(crate) fn said(body: &[u8], is_form: bool) -> Result<Vec<String>, Refusal> {
+    if body.is_empty() {
+        return Err(NOTHING);
+    }
+    let text = if is_form {
+        form::find(body, "message")?.ok_or(Refusal::new(400, "the form has no message"))?.into_owned()
+    } else {
+        str::from_utf8(body).map_err(|_| Refusal::new(400, "the text is not UTF-8"))?.to_owned()
+    };
+    let mut lines = Lines::default();
+    lines.add(text.as_bytes());
+    lines.end();
+    let mut texts = Vec::new();
+    let taken = lines.hand_over(|line| {
+        texts.push(line.to_owned());
+        if texts.len() > POST_LINES_MAX { Err(Stop::Full) } else { Ok(()) }
+    });
+    match taken {
+        Ok(()) if texts.is_empty() => Err(NOTHING),
+        Ok(()) => Ok(texts),
+        Err(Stop::TooLong) => Err(Refusal::new(413, "a line is longer than 4096 bytes")),
+        Err(Stop::Full) => Err(Refusal::new(413, "more than 64 lines at once; send them chunked")),
+    }
 }
 
 /// Text as HTML (WHATWG HTML §13.1.2): what could begin a tag, a reference or end an attribute is written as a reference, and control

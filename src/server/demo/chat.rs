@@ -23,7 +23,7 @@ use super::super::routes::{Pending, Waiting, options};
 use super::Visit as DemoVisit;
 use super::random::refuse_data;
 use super::topics::LISTENERS_MAX;
-use super::words::{self, HTML, LINE_BYTES_MAX, Lines, Stop};
+use super::words::{self, HTML, LINE_BYTES_MAX, Lines};
 use crate::engine::{Core, Ctx, End, HalfClose};
 use crate::error::Refusal;
 use crate::http::{Framing, RequestHead, form, query};
@@ -34,9 +34,8 @@ use crate::hub::{Message, Since, WireFormat};
 const SAID: &str = "demo/chat";
 const ROOM: &str = "demo/chat/room";
 
-/// A body with a length, and its lines.
+/// A body with a length.
 const POST_BYTES_MAX: u64 = 64 * 1024;
-const POST_LINES_MAX: usize = 64;
 
 const HEAD: &[u8] =
     b"<!doctype html>\n<html><head><meta charset=\"utf-8\"><title>Chat</title></head><body bgcolor=\"#FFFFFF\">\n";
@@ -271,29 +270,7 @@ fn is_sent_by_another_site(head: &RequestHead<'_>) -> bool {
 
 /// Says the lines of a body with a length, all of which are said or none.
 fn post(user: &str, is_form: bool, body: &[u8], core: &mut Core) -> Result<(), Refusal> {
-    const NOTHING: Refusal = Refusal::new(400, "there is nothing in it");
-    if body.is_empty() {
-        return Err(NOTHING);
-    }
-    let text = if is_form {
-        form::find(body, "message")?.ok_or(Refusal::new(400, "the form has no message"))?.into_owned()
-    } else {
-        str::from_utf8(body).map_err(|_| Refusal::new(400, "the text is not UTF-8"))?.to_owned()
-    };
-    let mut lines = Lines::default();
-    lines.add(text.as_bytes());
-    lines.end();
-    let mut texts = Vec::new();
-    let taken = lines.hand_over(|line| {
-        texts.push(line.to_owned());
-        if texts.len() > POST_LINES_MAX { Err(Stop::Full) } else { Ok(()) }
-    });
-    match taken {
-        Ok(()) if texts.is_empty() => Err(NOTHING),
-        Ok(()) => texts.iter().try_for_each(|text| say(user, text, core)),
-        Err(Stop::TooLong) => Err(Refusal::new(413, "a line is longer than 4096 bytes")),
-        Err(Stop::Full) => Err(Refusal::new(413, "more than 64 lines at once; send them chunked")),
-    }
+    words::said(body, is_form)?.iter().try_for_each(|text| say(user, text, core))
 }
 
 /// Says the lines that are whole; at the body's end also the last, and then its sender leaves.
