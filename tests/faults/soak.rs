@@ -134,7 +134,7 @@ fn after_any_number_of_guests_of_every_kind_the_server_is_what_it_was() {
     let _alone = alone();
     let seconds =
         std::env::var("ENCKE_SOAK").map(|text| text.parse().expect("ENCKE_SOAK is a number of seconds"));
-    let length = Duration::from_secs(seconds.unwrap_or(Form::of_this_run().pick(10, 30 * 60)));
+    let length = Duration::from_secs(seconds.unwrap_or(Form::of_this_run().pick(20, 30 * 60)));
     let mut counted = Counted::start();
     let address = counted.server.address;
     height(&counted);
