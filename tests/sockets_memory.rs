@@ -12,11 +12,10 @@
 
 mod support;
 
-use std::fs;
 use std::net::Ipv4Addr;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::{Peer, Server, get, publish};
+use support::{Peer, Server, get, number, publish};
 
 const SUBSCRIBERS: usize = 10_000;
 /// The most bytes that one of them may cost the server.
@@ -43,16 +42,6 @@ fn subscribers() -> usize {
     }
     assert!(count >= 500, "{allowed} open files are too few for a figure: raise ulimit -Hn to {SUBSCRIBERS}");
     count
-}
-
-/// The number behind `name`, the first of its line, in a file of /proc.
-#[track_caller]
-fn number(path: &str, line: &str, name: &str) -> usize {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find(|found| found.starts_with(line));
-    let mut words = line.unwrap_or_else(|| panic!("{path} has no {line:?}")).split_whitespace();
-    words.find(|word| *word == name).unwrap_or_else(|| panic!("{path} has no {name}"));
-    words.next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{path}: {name} is no number"))
 }
 
 /// Bytes of memory that the server alone has written to.

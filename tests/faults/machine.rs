@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::support::number;
+
 /// A kibibyte.
 pub(crate) const KIB: usize = 1024;
 /// A mebibyte.
@@ -22,16 +24,6 @@ pub(crate) fn raise_file_limit() {
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard })
         .expect("the soft limit may be raised");
-}
-
-/// The number behind `name`, in the line of a file of /proc that begins with `line`.
-#[track_caller]
-fn number(path: &str, line: &str, name: &str) -> usize {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find(|found| found.starts_with(line));
-    let mut words = line.unwrap_or_else(|| panic!("{path} has no {line:?}")).split_whitespace();
-    words.find(|word| *word == name).unwrap_or_else(|| panic!("{path} has no {name}"));
-    words.next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{path}: {name} is no number"))
 }
 
 /// Bytes of memory that a process alone has written to.

@@ -302,3 +302,13 @@ pub(crate) fn id_of(answer: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(answer).expect("the answer is JSON");
     value["id"].as_str().expect("it has an id").to_owned()
 }
+
+/// The number behind the word `name`, in the line of a file of /proc that begins with `line`.
+#[track_caller]
+pub(crate) fn number(path: &str, line: &str, name: &str) -> usize {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let line = text.lines().find(|found| found.starts_with(line));
+    let mut words = line.unwrap_or_else(|| panic!("{path} has no {line:?}")).split_whitespace();
+    words.find(|word| *word == name).unwrap_or_else(|| panic!("{path} has no {name}"));
+    words.next().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{path}: {name} is no number"))
+}
